@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Runs a compiled model (a plan, see plan.h) on int8 data. No heap, no I/O, no globals that
+ * change: the caller owns all memory, so any number of models can be open at once.
+ *
+ *   infer_check()   once, when a plan is accepted: proves it safe. A plan that passes cannot make
+ *                   infer_invoke() read outside plan and arena, write outside the arena, or shift
+ *                   or divide out of range, whatever the input bytes are.
+ *   infer_init()    at each start, cheap: header, alignment, sizes, kernels. No proof.
+ *   infer_input()   where to write, infer_invoke(), infer_output() where to read.
+ *
+ * Never call infer_invoke() with a plan that has not once passed infer_check().
+ */
+#ifndef INFER_INFER_H
+#define INFER_INFER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "infer/plan.h"
+
+typedef enum {
+    INFER_OK = 0,
+    INFER_E_MAGIC = 1,   /* not a plan */
+    INFER_E_VERSION = 2, /* another plan format: recompile the model or update the firmware */
+    INFER_E_TARGET = 3,  /* weights packed for kernels that this firmware does not have */
+    INFER_E_LENGTH = 4,  /* truncated, or its length field is wrong */
+    INFER_E_ALIGN = 5,   /* plan or arena pointer is not aligned */
+    INFER_E_ARENA = 6,   /* the arena given is too small */
+    INFER_E_KERNEL = 7,  /* an operator whose kernel is not linked in */
+    INFER_E_HEADER = 8,  /* a header field or a section is out of bounds */
+    INFER_E_TENSOR = 9,  /* a tensor is out of bounds, or its steps contradict the operators */
+    INFER_E_IO = 10,     /* an input or output record is wrong */
+    INFER_E_RECORD = 11, /* an operator record is malformed */
+    INFER_E_SHAPE = 12,  /* shapes do not agree with each other or with a tensor's size */
+    INFER_E_RANGE = 13,  /* a shift, multiplier, zero point or activation bound is out of range */
+    INFER_E_DATA = 14,   /* weights or channel block outside the data section */
+    INFER_E_ALIAS = 15,  /* two live tensors share bytes without being allowed to */
+    INFER_E_STRING = 16, /* a name or label is out of bounds */
+    INFER_STATUS_COUNT = 17
+} infer_status_t;
+
+/* Where a check failed: section-specific index (operator, tensor or io number), or -1. */
+typedef struct {
+    infer_status_t status;
+    int32_t index;
+} infer_verdict_t;
+
+/* An open model. Members are private to infer/. */
+typedef struct {
+    const plan_header_t *plan;
+    uint8_t *arena;
+} infer_t;
+
+/* Proves `plan` safe for this firmware. `length` is how many bytes may be read at `plan`.
+ * Runs in O(operators + tensors^2) steps plus the size of the shapes' outlines; no memory. */
+infer_verdict_t infer_check(const void *plan, size_t length);
+
+/* Opens a checked plan. `arena` needs plan->arena_bytes bytes at plan->arena_align alignment and
+ * stays with the model until it is no longer used. */
+infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
+                          size_t arena_bytes);
+
+/* One inference. Inputs must have been written since the last call unless the plan has
+ * PLAN_FLAG_KEEP_INPUT. Cannot fail. */
+void infer_invoke(infer_t *model);
+
+/* Runs operator `op` (0 .. n_ops-1) alone; infer_invoke() is these in order. For layer-by-layer
+ * inspection. */
+void infer_step(infer_t *model, uint32_t op);
+
+/* Description and bytes of input or output `index`, or NULL if there is none. */
+const plan_io_t *infer_input_info(const infer_t *model, uint32_t index);
+const plan_io_t *infer_output_info(const infer_t *model, uint32_t index);
+void *infer_input(infer_t *model, uint32_t index);
+const void *infer_output(const infer_t *model, uint32_t index);
+uint32_t infer_input_bytes(const infer_t *model, uint32_t index);
+uint32_t infer_output_bytes(const infer_t *model, uint32_t index);
+
+/* Name of the model and of label `index`, or NULL. */
+const char *infer_name(const infer_t *model);
+const char *infer_label(const infer_t *model, uint32_t index);
+
+/* One-word name of a status, for logs ("arena", "alias", ...). Never NULL. */
+const char *infer_status_name(infer_status_t status);
+
+#endif

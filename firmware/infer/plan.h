@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * The plan: what the compiler emits and the executor walks. This header is the one truth for
+ * every byte of it: C includes it, and the host reads this very file (host/torpor/plan/layout.py)
+ * to write the same structs. It therefore holds nothing but numeric #defines, enums and structs
+ * of fixed-width members without hidden padding. All numbers are little endian.
+ *
+ *   offset 0                                                                    length
+ *   | header | tensors[] | io[] | operator records ... | strings ... | data ............ |
+ *
+ * A plan is position independent and is used in place; its first byte must be 16-byte aligned.
+ * Every section starts 4-byte aligned, data starts 16-byte aligned; gaps are zero.
+ *
+ * Steps: step 0 is "the caller has written the inputs", step i (1 .. n_ops) is operator i-1,
+ * step n_ops + 1 is "the caller reads the outputs". A tensor owns its bytes of the arena from
+ * step `first` to step `last`, both included; what lies there at other times is undefined.
+ */
+#ifndef INFER_PLAN_H
+#define INFER_PLAN_H
+
+#include <stdint.h>
+
+#define PLAN_MAGIC 0x4E4C5054 /* "TPLN" */
+#define PLAN_VERSION 1
+#define PLAN_ALIGN 16
+#define PLAN_MAX_DIMS 5
+#define PLAN_MAX_OPS 1024
+#define PLAN_MAX_TENSORS 2048
+#define PLAN_NO_STRING 0xFFFFFFFF /* string offset: absent */
+
+/* plan_header_t.flags */
+#define PLAN_FLAG_KEEP_INPUT 1 /* no operator writes into an input: it survives an inference */
+
+enum plan_target {
+    PLAN_TARGET_PORTABLE = 0, /* weights as described below */
+    PLAN_TARGET_DSP = 1,
+    PLAN_TARGET_MVE = 2,
+};
+
+enum plan_type {
+    PLAN_TYPE_INT8 = 1,
+    PLAN_TYPE_UINT8 = 2,
+    PLAN_TYPE_INT16 = 3,
+    PLAN_TYPE_INT32 = 4,
+    PLAN_TYPE_FLOAT32 = 5,
+    PLAN_TYPE_BOOL = 6,
+};
+
+typedef struct {
+    uint32_t magic;
+    uint16_t version;
+    uint8_t target; /* enum plan_target */
+    uint8_t flags;
+    uint32_t length;     /* of the whole plan in bytes, a multiple of 16 */
+    uint32_t kernels[2]; /* bit (code % 32) of word (code / 32): operator `code` occurs */
+    uint32_t arena_bytes;
+    uint32_t scratch_bytes; /* largest scratch region; it lies inside the arena */
+    uint16_t arena_align;   /* what the arena's first byte must be aligned to, a power of two */
+    uint16_t n_tensors;
+    uint16_t n_ops;
+    uint8_t n_inputs;
+    uint8_t n_outputs;
+    uint16_t n_labels; /* consecutive NUL-terminated strings from `labels` on */
+    uint16_t reserved;
+    uint32_t tensors; /* offsets from the start of the plan */
+    uint32_t io;      /* n_inputs records, then n_outputs */
+    uint32_t ops;
+    uint32_t ops_bytes;
+    uint32_t strings; /* NUL-terminated UTF-8 */
+    uint32_t strings_bytes;
+    uint32_t data; /* weights, channel blocks, tables */
+    uint32_t data_bytes;
+    uint32_t name;   /* string offset of the model's name, relative to `strings` */
+    uint32_t labels; /* string offset of the first label, or PLAN_NO_STRING */
+    uint32_t reserved2[2];
+} plan_header_t; /* 96 bytes */
+
+/* A region of the arena. */
+typedef struct {
+    uint32_t offset; /* in the arena */
+    uint32_t bytes;  /* > 0 */
+    uint16_t first;  /* step that writes it (0: an input) */
+    uint16_t last;   /* last step that reads it */
+} plan_tensor_t;     /* 12 bytes */
+
+/* What the caller needs to know of an input or output: real = scale * (code - zero_point). */
+typedef struct {
+    uint16_t tensor;
+    uint8_t type; /* enum plan_type */
+    uint8_t rank; /* <= PLAN_MAX_DIMS; dims beyond it are 1 */
+    uint32_t dims[5];
+    float scale; /* 0 where not quantized */
+    int32_t zero_point;
+    uint32_t name; /* string offset */
+} plan_io_t;       /* 36 bytes */
+
+/* Operators. A code names operator and weight type, so that a firmware links just the kernels
+ * that its plans use. The codes are stable: never reused, new ones are added at the end. */
+enum plan_op {
+    PLAN_OP_COPY = 1,
+    PLAN_OP_CONV_2D_S8 = 2,
+    PLAN_OP_CONV_2D_S4 = 3,
+    PLAN_OP_DEPTHWISE_CONV_2D_S8 = 4,
+    PLAN_OP_DEPTHWISE_CONV_2D_S4 = 5,
+    PLAN_OP_FULLY_CONNECTED_S8 = 6,
+    PLAN_OP_FULLY_CONNECTED_S4 = 7,
+    PLAN_OP_AVERAGE_POOL_2D_S8 = 8,
+    PLAN_OP_MAX_POOL_2D_S8 = 9,
+    PLAN_OP_MEAN_S8 = 10,
+    PLAN_OP_ADD_S8 = 11,
+    PLAN_OP_PAD_S8 = 12,
+    PLAN_OP_SOFTMAX_S8 = 13,
+    PLAN_OP_RELU_S8 = 14,
+    PLAN_OP_COUNT = 15,
+};
+
+/* plan_op_t.flags */
+#define PLAN_OP_OVERLAP 1    /* output may share bytes with input 0; infer_check proves it harmless */
+#define PLAN_OP_PER_TENSOR 2 /* the channel block has one multiplier and shift for all channels */
+
+/* Head of every operator record. Records lie back to back; `words` is the whole record in
+ * 32-bit words, this head included, and must be the exact size of the record of that code. */
+typedef struct {
+    uint8_t code; /* enum plan_op */
+    uint8_t flags;
+    uint16_t words;
+} plan_op_t;
+
+/* real multiplier = multiplier * 2^(shift - 31); multiplier 0 or in [2^30, 2^31), shift -31..30 */
+typedef struct {
+    int32_t multiplier;
+    int32_t shift;
+} plan_rescale_t;
+
+/* Channel block of n channels, at `channels` in the data section, 4-byte aligned:
+ *   int32 bias[n]; int32 multiplier[m]; int8 shift[m]; zero fill to a multiple of 4
+ * with m = n, or m = 1 under PLAN_OP_PER_TENSOR. Bias is 0 where the model has none.
+ *
+ * Weights at `weights` in the data section, 4-byte aligned.
+ *   s8: one byte a code.  s4: two codes a byte, low nibble first, two's complement, and each row
+ *   (see the operator) starts at a whole byte; an unused last nibble is 0. */
+
+/* x: [batches, in_h, in_w, in_c]; y: [batches, out_h, out_w, out_c];
+ * weights [out_c][kernel_h][kernel_w][in_c / groups]; one s4 row is one output channel.
+ * Padding counts as zero_point, as if the tap were left out. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t batches;
+    uint16_t groups;
+    uint16_t in_h;
+    uint16_t in_w;
+    uint16_t in_c;
+    uint16_t out_h;
+    uint16_t out_w;
+    uint16_t out_c;
+    uint16_t kernel_h;
+    uint16_t kernel_w;
+    uint16_t stride_h;
+    uint16_t stride_w;
+    uint16_t dilation_h;
+    uint16_t dilation_w;
+    uint16_t pad_top;
+    uint16_t pad_left;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    uint32_t weights;
+    uint32_t channels; /* channel block of out_c channels */
+} plan_conv_2d_t;
+
+/* As conv, with weights [kernel_h][kernel_w][out_c], out_c = in_c * multiplier, output channel c
+ * reads input channel c / multiplier; one s4 row is one tap (kernel_h, kernel_w). */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t batches;
+    uint16_t multiplier;
+    uint16_t in_h;
+    uint16_t in_w;
+    uint16_t in_c;
+    uint16_t out_h;
+    uint16_t out_w;
+    uint16_t out_c;
+    uint16_t kernel_h;
+    uint16_t kernel_w;
+    uint16_t stride_h;
+    uint16_t stride_w;
+    uint16_t dilation_h;
+    uint16_t dilation_w;
+    uint16_t pad_top;
+    uint16_t pad_left;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    uint32_t weights;
+    uint32_t channels;
+} plan_depthwise_conv_2d_t;
+
+/* x: [batches, in_n]; y: [batches, out_n]; weights [out_n][in_n], one s4 row is one output. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t batches;
+    uint32_t in_n;
+    uint32_t out_n;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t w_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    int16_t reserved;
+    uint32_t weights;
+    uint32_t channels;
+} plan_fully_connected_t;
+
+/* Average and maximum. x: [batches, in_h, in_w, channels]; taps outside x are left out; every
+ * output has at least one tap inside. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t batches;
+    uint16_t channels;
+    uint16_t in_h;
+    uint16_t in_w;
+    uint16_t out_h;
+    uint16_t out_w;
+    uint16_t kernel_h;
+    uint16_t kernel_w;
+    uint16_t stride_h;
+    uint16_t stride_w;
+    uint16_t pad_top;
+    uint16_t pad_left;
+    int16_t act_min;
+    int16_t act_max;
+} plan_pool_2d_t;
+
+/* x: [outer, reduced, inner]; y: [outer, inner]; the mean over `reduced`:
+ * y = clamp8(y_zero_point + requantize(sum(x) - reduced * x_zero_point, rescale)),
+ * 1 / reduced being part of rescale. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t outer;
+    uint32_t reduced;
+    uint32_t inner;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    plan_rescale_t rescale;
+} plan_mean_t;
+
+/* y[d0, d1, d2, d3] = a[...] + b[...]; strides in elements, 0 repeats along that dimension.
+ * Both inputs are shifted left by left_shift, rescaled, added, rescaled. */
+typedef struct {
+    plan_op_t op;
+    uint16_t a;
+    uint16_t b;
+    uint16_t y;
+    uint16_t left_shift; /* 20 */
+    uint32_t dims[4];
+    uint32_t a_strides[4];
+    uint32_t b_strides[4];
+    int16_t a_zero_point;
+    int16_t b_zero_point;
+    int16_t y_zero_point;
+    int16_t reserved;
+    plan_rescale_t a_rescale;
+    plan_rescale_t b_rescale;
+    plan_rescale_t y_rescale;
+    int16_t act_min;
+    int16_t act_max;
+} plan_add_t;
+
+/* y: [before[i] + dims[i] + after[i]], filled with `value` around x: [dims[i]]. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t dims[5];
+    uint16_t before[5];
+    uint16_t after[5];
+    int32_t value;
+} plan_pad_t;
+
+/* x, y: [rows, depth]; input differences below diff_min count as exp(..) = 0.
+ * rescale turns a difference of codes, times beta, into Q5.26. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t rows;
+    uint32_t depth;
+    plan_rescale_t rescale;
+    int32_t diff_min;
+} plan_softmax_t;
+
+/* y = clamp(y_zero_point + requantize(x - x_zero_point, rescale), act_min, act_max); where
+ * multiplier is 0: y = clamp(x, act_min, act_max). */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    plan_rescale_t rescale;
+} plan_relu_t;
+
+/* y = x, byte for byte. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t bytes;
+} plan_copy_t;
+
+#endif

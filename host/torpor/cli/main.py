@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of `torpor`: finds the command, turns errors into exit codes."""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import torpor
+from torpor import cli
+from torpor.errors import TorporError, unknown_name
+
+EXIT_CODES = """\
+exit codes:
+  0  success              4  broken model file
+  1  check found a        5  model not supported
+     difference           6  does not fit a budget
+  2  wrong usage          7  device does not answer
+  3  tool missing        70  bug in torpor
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that reports mistakes as our errors do."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"torpor: {message}\nhint: {self.prog} --help", file=sys.stderr)
+        sys.exit(2)
+
+
+def command_names() -> list[str]:
+    """Return the names of all commands, sorted."""
+    return sorted(m.name for m in pkgutil.iter_modules(cli.__path__) if m.name != "main")
+
+
+def _overview() -> str:
+    lines = []
+    for name in command_names():
+        doc = importlib.import_module(f"torpor.cli.{name}").__doc__ or ""
+        lines.append(f"  {name:<10} {doc.splitlines()[0].rstrip('.')}")
+    return "commands:\n" + "\n".join(lines) + "\n\n" + EXIT_CODES
+
+
+def _top_parser() -> _Parser:
+    parser = _Parser(
+        prog="torpor",
+        description="From a trained model to firmware that sleeps, wakes and infers.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="torpor COMMAND [options]    (torpor COMMAND --help explains each)",
+    )
+    parser.add_argument("--version", action="version", version=f"torpor {torpor.__version__}")
+    parser.add_argument("command", metavar="COMMAND", nargs="?")
+    return parser
+
+
+def dispatch(argv: Sequence[str]) -> int:
+    """Run one command line (without the program name) and return its exit code."""
+    top = _top_parser()
+    if not argv or argv[0].startswith("-"):
+        top.epilog = _overview() if not argv or argv[0] in ("-h", "--help") else ""
+        if argv:
+            top.parse_args(argv)
+        top.print_help(sys.stderr)
+        return 2
+    name, rest = argv[0], argv[1:]
+    if name not in command_names():
+        raise unknown_name("command", name, command_names())
+    module = importlib.import_module(f"torpor.cli.{name}")
+    parser = _Parser(
+        prog=f"torpor {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(rest)))
+
+
+def main() -> int:
+    """Run the command line of this process."""
+    try:
+        return dispatch(sys.argv[1:])
+    except TorporError as error:
+        print(f"torpor: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception:
+        print("torpor: internal error, please report the text below", file=sys.stderr)
+        sys.excepthook(*sys.exc_info())
+        return 70
