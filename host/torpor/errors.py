@@ -2,12 +2,12 @@
 """Everything that can go wrong through no fault of torpor's own.
 
     TorporError                 exit 1   user-visible, one line and a hint
-    ├── UsageError              exit 2   unknown name or option; lists the nearest valid one
-    ├── MissingToolError        exit 3   a program or package is not installed; names how to get it
+    ├── UsageError              exit 2   unknown name or option; names the nearest valid one
+    ├── MissingToolError        exit 3   a program or package is missing; says how to get it
     ├── ModelError              exit 4   a model file is broken or not what it must be
-    │   └── UnsupportedError    exit 5   a sound model that torpor cannot compile; says what and where
+    │   └── UnsupportedError    exit 5   a sound model that torpor cannot compile; says why
     ├── BudgetError             exit 6   flash, RAM or stack does not fit
-    └── DeviceError             exit 7   a device or emulator does not answer or answers wrongly
+    └── DeviceError             exit 7   a device or emulator does not answer as it must
 
 Exit 0 is success; exit 1 is also "the check that was asked for found a difference". A traceback
 is a bug of torpor's and exits with 70.

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""List what is installed, what is missing and how to get it.
+
+Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
+and the optional ones: TensorFlow (to train) and Renode (a second emulator). Exits 3 if something
+that is not optional is missing.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from torpor.paths import ROOT
+
+SETUP_HINT = "tools/setup"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that torpor looks for."""
+
+    name: str
+    present: bool
+    detail: str  # version or path where present, else ""
+    purpose: str
+    get: str  # how to get it
+    optional: bool = False
+
+
+def _program_version(path: str) -> str:
+    try:
+        shown = subprocess.run(
+            [path, "--version"], check=False, capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return path
+    first = (shown.stdout or shown.stderr).strip().splitlines()
+    match = re.search(r"\d+\.\d+(\.\d+)*", first[0]) if first else None
+    return match.group() if match else path
+
+
+def check_needs(table: str) -> list[Check]:
+    """Return one check a row of tools/needs.txt (`what | package | purpose`)."""
+    checks = []
+    for line in table.splitlines():
+        if not line.strip() or line.startswith("#"):
+            continue
+        what, package, purpose = (part.strip() for part in line.split("|"))
+        if "/" in what:
+            present, detail = Path(what).exists(), ""
+        else:
+            path = shutil.which(what)
+            present, detail = path is not None, _program_version(path) if path else ""
+        get = f"apt-get install {package}"
+        checks.append(Check(Path(what).name, present, detail, purpose, get))
+    return checks
+
+
+def check_packages(requirements: list[str]) -> list[Check]:
+    """Return one check a Python requirement such as "numpy>=2"."""
+    checks = []
+    for requirement in requirements:
+        name = re.split(r"[<>=!~\[ ]", requirement)[0]
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            version = ""
+        checks.append(Check(name, bool(version), version, "Python package", SETUP_HINT))
+    return checks
+
+
+def check_optional() -> list[Check]:
+    """Return the checks of what only some users need."""
+    tensorflow = [c for c in check_packages(["tensorflow-cpu", "tensorflow"]) if c.present]
+    renode = shutil.which("renode-test")
+    return [
+        Check(
+            "tensorflow",
+            bool(tensorflow),
+            tensorflow[0].detail if tensorflow else "",
+            "training models",
+            ".venv/bin/pip install '.[train]'",
+            optional=True,
+        ),
+        Check(
+            "renode-test",
+            renode is not None,
+            renode or "",
+            "tests in Renode",
+            "install Renode 1.16 and put renode-test on PATH",
+            optional=True,
+        ),
+    ]
+
+
+def all_checks() -> list[Check]:
+    """Return every check, the optional ones last."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needs = (ROOT / "tools" / "needs.txt").read_text()
+    return [*check_needs(needs), *check_packages(project["dependencies"]), *check_optional()]
+
+
+def _state(check: Check) -> str:
+    if check.present:
+        return "[green]ok[/]"
+    return "[yellow]optional[/]" if check.optional else "[red]missing[/]"
+
+
+def _print_table(checks: list[Check]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("version", no_wrap=True)
+    table.add_column("for, or how to get it", overflow="fold")
+    for check in checks:
+        note = check.purpose if check.present else f"{check.purpose}: {check.get}"
+        table.add_row(check.name, _state(check), check.detail, escape(note))
+    Console().print(table)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `torpor doctor`."""
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is there; return 3 if something needed is missing."""
+    checks = all_checks()
+    if args.json:
+        print(json.dumps([asdict(check) for check in checks], indent=2))
+    else:
+        _print_table(checks)
+    missing = [check for check in checks if not check.present and not check.optional]
+    for check in missing:
+        print(f"missing: {check.name}: {check.get}", file=sys.stderr)
+    return 3 if missing else 0

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The include checker finds what it is there for."""
+
+import pytest
+from tools.check_includes import ALLOWED, check_text
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("infer", '#include "hal/uart.h"\n'),
+        ("core", '#include "wire/framing.h"\n'),
+        ("hal", '#include "core/event.h"\n'),
+        ("update", '#include "hal/uart.h"\n'),
+        ("port", '#include "app/session.h"\n'),
+        ("infer", "#include <stdio.h>\n"),
+        ("app", "  *(volatile uint32_t *)0x40004000 = 1;\n"),
+    ],
+)
+def test_a_forbidden_line_is_reported_with_the_file(folder: str, text: str) -> None:
+    problems = check_text(folder, "firmware/x.c", text)
+    assert len(problems) == 1
+    assert problems[0].startswith("firmware/x.c: ")
+
+
+@pytest.mark.parametrize(
+    ("folder", "text"),
+    [
+        ("infer", '#include "infer/plan.h"\n#include <string.h>\n'),
+        ("update", '#include "hal/flash.h"\n'),
+        ("app", '#include "infer/infer.h"\n#include "hal/uart.h"\n'),
+        ("port", "#define UART ((volatile uint32_t *)0x40004000)\n#include <stdio.h>\n"),
+    ],
+)
+def test_an_allowed_line_is_not_reported(folder: str, text: str) -> None:
+    assert check_text(folder, "firmware/x.c", text) == []
+
+
+def test_nothing_below_infer_core_and_hal_is_allowed() -> None:
+    assert ALLOWED["infer"] == ALLOWED["core"] == ALLOWED["hal"] == set()
