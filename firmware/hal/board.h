@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Facts of the board that portable code may know. The build makes the definition from
+ * boards/<board>/board.toml (build/<board>/gen/board.c); what only a port needs is in
+ * board_config.h beside it.
+ */
+#ifndef HAL_BOARD_H
+#define HAL_BOARD_H
+
+#include <stdint.h>
+
+typedef struct {
+    const char *name;  /* the folder's name under boards/ */
+    uint32_t timer_hz; /* of clock_ticks() */
+} board_t;
+
+extern const board_t board;
+
+#endif

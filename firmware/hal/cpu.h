@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * What the firmware needs of the processor itself: interrupt masking, sleep, reset, and how much
+ * stack has been used. The image starts in the port, which calls main() with interrupts disabled.
+ */
+#ifndef HAL_CPU_H
+#define HAL_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Implemented by the application. Must not return. */
+int main(void);
+
+/* Disables interrupts and returns what cpu_irq_restore() needs. May be nested. */
+uint32_t cpu_irq_disable(void);
+
+/* Back to the state before the matching cpu_irq_disable(). */
+void cpu_irq_restore(uint32_t state);
+
+/* Enables interrupts unconditionally: once, when the application is ready for them. */
+void cpu_irq_enable(void);
+
+/* Sleeps until an interrupt is pending; returns at once if one is. Call with interrupts
+ * DISABLED, after checking under the same mask that there is nothing to do: then no wake-up can
+ * be lost. The interrupt itself is taken at the following cpu_irq_restore(). */
+void cpu_sleep(void);
+
+/* Resets the chip. RAM in section .noinit keeps its content. Does not return. */
+void cpu_reset(void) __attribute__((noreturn));
+
+/* High-water mark of the stack in bytes since start, found by looking how much of the pattern
+ * that start-up painted has been overwritten. 0 where the port cannot know. */
+uint32_t cpu_stack_used(void);
+
+/* Why the firmware stopped the last time. Kept over a reset. */
+typedef struct {
+    uint32_t cause; /* exception number of the fault; 0 if there was none */
+    uint32_t pc;    /* address of the faulting instruction, as far as the CPU knows it */
+    uint32_t lr;    /* its return address */
+} cpu_fault_t;
+
+/* Takes the record of the last fault: the second call returns cause 0. */
+cpu_fault_t cpu_take_fault(void);
+
+#endif

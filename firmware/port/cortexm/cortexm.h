@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Registers of the Cortex-M core, named as in the architecture reference manuals of Armv6-M (Arm
+ * DDI 0419) and Armv7-M (Arm DDI 0403), chapter B3, and what the files of this folder share. For
+ * ports only.
+ */
+#ifndef PORT_CORTEXM_CORTEXM_H
+#define PORT_CORTEXM_CORTEXM_H
+
+#include <stdint.h>
+
+#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+
+#define SYST_CSR  REG32(0xE000E010) /* SysTick control and status */
+#define SYST_RVR  REG32(0xE000E014) /* reload value */
+#define SYST_CVR  REG32(0xE000E018) /* current value */
+#define NVIC_ISER REG32(0xE000E100) /* interrupt set-enable, interrupts 0 .. 31 */
+#define ICSR      REG32(0xE000ED04) /* interrupt control and state */
+#define VTOR      REG32(0xE000ED08) /* vector table offset (Armv7-M) */
+#define AIRCR     REG32(0xE000ED0C) /* application interrupt and reset control */
+#define CPACR     REG32(0xE000ED88) /* coprocessor access control (Armv7-M) */
+
+#define SYST_CSR_ENABLE    (1u << 0)
+#define SYST_CSR_TICKINT   (1u << 1)
+#define SYST_CSR_CLKSOURCE (1u << 2) /* the processor's clock */
+#define ICSR_PENDSTSET     (1u << 26)
+#define AIRCR_VECTKEY      (0x05FAu << 16)
+#define AIRCR_SYSRESETREQ  (1u << 2)
+#define CPACR_CP10_CP11    (0xFu << 20) /* full access to the FPU */
+
+/* First code after reset: makes C run, then calls main(). */
+void cortexm_reset(void);
+
+/* What only some cores have: vector table address, FPU. In armv6m.c and armv7m.c. */
+void cortexm_core_start(const void *vectors);
+
+/* Fills the unused part of the stack with a pattern. In cpu.c. */
+void cortexm_paint_stack(void);
+
+/* Handlers named in the vector table. cortexm_uart_isr() is the port's; the SysTick handler is in
+ * systick.c, or in no_systick.c where another timer is the clock. */
+void cortexm_uart_isr(void);
+void cortexm_systick_isr(void);
+void cortexm_fault(void);
+
+/* Enables interrupt `irq` (< 32) at the NVIC. */
+static inline void nvic_enable(uint32_t irq)
+{
+    NVIC_ISER = 1u << irq;
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Frames are lines of ASCII on a wire that carries other things too:
+ *
+ *     05 12   base64(payload + CRC-16)   0A
+ *
+ * base64 is the standard alphabet with padding, the CRC is CRC-16/XMODEM of the payload, high
+ * byte first. A marker begins a frame wherever it stands; whatever was open before it is dropped.
+ * A line without a marker (text, or SMP's 06 09 / 04 14 lines) is skipped. A frame that is too
+ * long, is not base64 or has a wrong CRC is dropped: the rest of its line counts as text.
+ */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_MARK_0      0x05
+#define FRAME_MARK_1      0x12
+#define FRAME_MAX_PAYLOAD 384 /* limits.payload of records.toml */
+#define FRAME_CRC_BYTES   2
+
+/* Length of the whole line of a payload of n bytes. */
+#define FRAME_LINE_BYTES(n) (2 + ((n) + FRAME_CRC_BYTES + 2) / 3 * 4 + 1)
+
+typedef enum {
+    FRAME_NONE,    /* nothing to do yet */
+    FRAME_TAKEN,   /* payload[0 .. length) is a frame, until the next frame_decode() */
+    FRAME_DROPPED, /* a frame was damaged */
+} frame_event_t;
+
+/* All zero is a decoder between lines. Only payload and length are for the caller. */
+typedef struct {
+    uint8_t payload[FRAME_MAX_PAYLOAD + FRAME_CRC_BYTES];
+    uint16_t length;
+    uint8_t state;
+    uint8_t digits;  /* base64 digits in the open group of four */
+    uint8_t padding; /* '=' seen in it */
+    uint32_t group;  /* its bits */
+} frame_decoder_t;
+
+/* Takes one received byte. */
+frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte);
+
+/* Writes the line of `payload` (length <= FRAME_MAX_PAYLOAD) to `line`, which has room for
+ * FRAME_LINE_BYTES(length) bytes; returns how many that is. */
+size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
+
+#endif
