@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: every fact of a board from `boards/<name>/board.toml`, checked.
+
+The build, the emulator and the compiler read boards through this module only. It imports nothing
+beyond the standard library, because the build loads it on every run.
+"""
+
+from torpor.board.facts import Board, Budget, Core, Emulator, Flash, Memory, Timer, Uart
+from torpor.board.load import board_names, load_board, parse_board
+
+__all__ = [
+    "Board",
+    "Budget",
+    "Core",
+    "Emulator",
+    "Flash",
+    "Memory",
+    "Timer",
+    "Uart",
+    "board_names",
+    "load_board",
+    "parse_board",
+]

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a board.toml may say: one class for each table, one member for each key.
+
+A member without a default is a key that must be there; the type of a member is the type that the
+value must have. Addresses and sizes are in bytes, frequencies in Hz.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Core:
+    """The processor and how to compile for it."""
+
+    name: str  # as GCC calls it, or "native"
+    toolchain: str  # a tool of site_scons/site_tools
+    flags: tuple[str, ...]
+    plan_targets: tuple[str, ...]  # kernel sets this core runs, best first
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One region of the memory map."""
+
+    kind: str  # "rom" or "ram"
+    origin: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Geometry of the flash that holds images."""
+
+    write_size: int
+    erase_size: int
+
+
+@dataclass(frozen=True)
+class Uart:
+    """The console."""
+
+    base: int
+    irq: int
+    clock_hz: int
+    baud: int
+    tx_pin: int | None = None
+    rx_pin: int | None = None
+
+
+@dataclass(frozen=True)
+class Timer:
+    """The clock that durations are measured with."""
+
+    kind: str
+    hz: int
+    base: int | None = None
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The program that stands in for the board."""
+
+    kind: str  # "qemu", or "native" where the ELF is a program of this computer
+    program: str
+    package: str  # the Debian package that has it
+    machine: str = ""
+    args: tuple[str, ...] = ()
+    icount_shift: int | None = None  # one instruction is 2^shift ns of virtual time
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the firmware may use at most: the build fails above it."""
+
+    flash: int
+    ram: int  # static: data, bss and noinit
+    stack: int  # reserved for the stack at the end of RAM
+
+
+@dataclass(frozen=True)
+class Board:
+    """All facts of one board; `flash`, `uart`, `emulator` and `budget` are None if it has none."""
+
+    name: str
+    title: str
+    tier: str  # "emulated", "built" or "hardware": how far it was tested
+    port: str  # a folder of firmware/port
+    links: int
+    sources: tuple[str, ...]
+    core: Core
+    timer: Timer
+    memory: dict[str, Memory]
+    flash: Flash | None = None
+    uart: Uart | None = None
+    emulator: Emulator | None = None
+    budget: Budget | None = None

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads and checks board.toml files."""
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torpor.board.facts import Board, Budget, Core, Emulator, Flash, Memory, Timer, Uart
+from torpor.errors import UsageError, unknown_name
+from torpor.paths import BOARDS
+
+_T = TypeVar("_T")
+
+_TABLES: dict[str, type] = {
+    "core": Core,
+    "timer": Timer,
+    "flash": Flash,
+    "uart": Uart,
+    "emulator": Emulator,
+    "budget": Budget,
+}
+_OPTIONAL = ("flash", "uart", "emulator", "budget")
+_BOARD_KEYS = ("title", "tier", "port", "links", "sources")
+_CHOICES = {
+    "board.tier": ("emulated", "built", "hardware"),
+    "memory.kind": ("rom", "ram"),
+    "emulator.kind": ("qemu", "native"),
+}
+_TYPE_NAMES = {str: "a text", int: "an integer", tuple: "a list of texts"}
+
+
+def board_names() -> list[str]:
+    """Return the names of all boards: the folders of `boards/` that have a board.toml."""
+    return sorted(path.parent.name for path in BOARDS.glob("*/board.toml"))
+
+
+def load_board(name: str) -> Board:
+    """Return the board called `name`.
+
+    Raises:
+        UsageError: there is no such board, or its file is wrong (names the file and the key).
+    """
+    if name not in board_names():
+        raise unknown_name("board", name, board_names())
+    path = BOARDS / name / "board.toml"
+    return parse_board(name, path.read_text(), f"boards/{name}/board.toml")
+
+
+def parse_board(name: str, text: str, file: str) -> Board:
+    """Return the board that `text`, the content of `file`, describes; errors as `load_board`."""
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from error
+    _check_keys(file, "", tables, ("board", "memory", *_TABLES), _required_tables(tables))
+    for table in tables:
+        if not isinstance(tables[table], dict):
+            raise UsageError(f"{file}: '{table}' must be a table", f"write [{table}]")
+    fields: dict[str, Any] = {
+        key: _build(cls, file, key, tables[key]) for key, cls in _TABLES.items() if key in tables
+    }
+    return Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
+
+
+def _required_tables(tables: dict[str, Any]) -> list[str]:
+    """A board without memories is a process of this computer: it has no UART registers either."""
+    required = ["board", *(key for key in _TABLES if key not in _OPTIONAL)]
+    return [*required, "uart", "budget"] if "memory" in tables else required
+
+
+def _board_table(file: str, tables: dict[str, Any]) -> dict[str, Any]:
+    table = tables["board"]
+    _check_keys(file, "board.", table, _BOARD_KEYS, _BOARD_KEYS)
+    types = {field.name: field.type for field in dataclasses.fields(Board)}
+    return {key: _value(file, f"board.{key}", table[key], types[key]) for key in _BOARD_KEYS}
+
+
+def _memories(file: str, tables: dict[str, Any]) -> dict[str, Memory]:
+    memories = {}
+    for name, table in tables.get("memory", {}).items():
+        if not isinstance(table, dict):
+            raise UsageError(f"{file}: 'memory.{name}' must be a table", f"write [memory.{name}]")
+        memories[name] = _build(Memory, file, f"memory.{name}", table)
+    for name in ("code", "ram") if memories else ():
+        if name not in memories:
+            raise UsageError(f"{file}: missing key 'memory.{name}'")
+    return memories
+
+
+def _build(cls: type[_T], file: str, prefix: str, table: dict[str, Any]) -> _T:
+    """Return `table` as an instance of the dataclass `cls`."""
+    fields = dataclasses.fields(cls)  # type: ignore[arg-type]
+    required = [f.name for f in fields if f.default is dataclasses.MISSING]
+    _check_keys(file, f"{prefix}.", table, [f.name for f in fields], required)
+    types = {f.name: f.type for f in fields}
+    return cls(**{k: _value(file, f"{prefix}.{k}", v, types[k]) for k, v in table.items()})
+
+
+def _check_keys(
+    file: str, prefix: str, table: dict[str, Any], known: Iterable[str], required: Iterable[str]
+) -> None:
+    """Raise UsageError for a key of `table` that is not in `known` or `required` and missing."""
+    names = list(known)
+    for key in table:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+            hint = f"did you mean '{prefix}{near[0]}'?" if near else f"known: {', '.join(names)}"
+            raise UsageError(f"{file}: unknown key '{prefix}{key}'", hint)
+    for key in required:
+        if key not in table:
+            raise UsageError(f"{file}: missing key '{prefix}{key}'")
+
+
+def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
+    """Return `value` if it has the type `wanted` (a list becomes a tuple)."""
+    kind = str if wanted is str else int if wanted in (int, int | None) else tuple
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = tuple(value)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
+    if kind is int and value < 0:
+        raise UsageError(f"{file}: '{key}' must not be negative, it is {value}")
+    choices = _CHOICES.get(".".join((key.split(".")[0], key.split(".")[-1])))
+    if choices and value not in choices:
+        raise UsageError(f"{file}: '{key}' is {value!r}", f"known: {', '.join(choices)}")
+    return value
