@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps the tables of docs/SPEC.md equal to firmware/infer/plan.h and firmware/wire/records.toml.
+
+A table stands between `<!-- table NAME -->` and `<!-- end -->`. `python tools/spec_tables.py`
+writes them anew; with --check it only says which are stale (exit 1).
+"""
+
+import re
+import sys
+import tomllib
+from collections.abc import Callable
+
+from torpor.paths import FIRMWARE, ROOT
+from torpor.plan import layout
+from torpor.wire import records
+
+SPEC = ROOT / "docs" / "SPEC.md"
+BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
+MEMBER = re.compile(r"^\s+\w+ (\w+)(?:\[\d+\])?;\s*(?:/\* (.*?) \*/)?$", re.M)
+
+
+def _table(titles: list[str], rows: list[list[str]]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "".join("| " + " | ".join(cells).rstrip() + " |\n" for cells in lines)
+
+
+def _comments(struct: str) -> dict[str, str]:
+    """Return the trailing comment of each member of a struct of plan.h."""
+    text = layout.HEADER.read_text()
+    body = text[: text.index(f"}} {struct};")].rsplit("typedef struct {", 1)[1]
+    return {name: comment or "" for name, comment in MEMBER.findall(body)}
+
+
+def struct_table(struct: str) -> str:
+    """Return the table of one struct of plan.h: offset, type, member, meaning."""
+    comments = _comments(struct)
+    rows = [
+        [str(field.offset), f"`{field.type.cname}`", f"`{name}`", comments.get(name, "")]
+        for name, field in layout.fields(struct)
+    ]
+    size = f"\n{layout.sizeof(struct)} bytes.\n"
+    return _table(["offset", "type", "member", "meaning"], rows) + size
+
+
+def enum_table(prefix: str) -> str:
+    """Return the table of the constants of plan.h that start with `prefix`."""
+    by_family = sorted(layout.CONST.items(), key=lambda item: (item[0].split("_")[1], item[1]))
+    rows = [
+        [f"`{name}`", f"{value:#x}" if value > 0xFFFF else str(value)]
+        for name, value in by_family
+        if name.startswith(prefix) and not name.endswith("_COUNT")
+    ]
+    return _table(["constant", "value"], rows)
+
+
+def _bound(field: list[object]) -> str:
+    options = field[2] if len(field) > 2 else {}
+    assert isinstance(options, dict)
+    return f" (<= {options['max']})" if "max" in options else ""
+
+
+def record_table() -> str:
+    """Return the table of all records on the wire."""
+    schema = tomllib.loads((FIRMWARE / "wire" / "records.toml").read_text())
+    rows = [
+        [
+            str(record["id"]),
+            f"`{name}`",
+            ", ".join(f"{f[0]} {f[1]}{_bound(f)}" for f in record["fields"]),
+            record["doc"],
+        ]
+        for name, record in schema["record"].items()
+    ]
+    hash_line = f"\nSchema hash: `{records.SCHEMA_HASH:#010x}`.\n"
+    return _table(["id", "record", "fields in order", "meaning"], rows) + hash_line
+
+
+def status_table() -> str:
+    """Return the table of the status codes on the wire."""
+    schema = tomllib.loads((FIRMWARE / "wire" / "records.toml").read_text())
+    return _table(["status", "value"], [[f"`{k}`", str(v)] for k, v in schema["status"].items()])
+
+
+def make(name: str) -> str:
+    """Return the text of table `name`: "records", "status", "NAME_t" or a constant's prefix."""
+    special: dict[str, Callable[[], str]] = {"records": record_table, "status": status_table}
+    if name in special:
+        return special[name]()
+    return struct_table(name) if name.endswith("_t") else enum_table(name)
+
+
+def renew(text: str) -> tuple[str, list[str]]:
+    """Return the text with all tables made anew, and the names of those that changed."""
+    stale = []
+
+    def replace(match: re.Match[str]) -> str:
+        fresh = make(match[2])
+        if fresh != match[3]:
+            stale.append(match[2])
+        return match[1] + fresh + match[4]
+
+    return BLOCK.sub(replace, text), stale
+
+
+def main() -> int:
+    """Write the tables, or with --check report the stale ones."""
+    fresh, stale = renew(SPEC.read_text())
+    if sys.argv[1:] == ["--check"]:
+        for name in stale:
+            print(f"docs/SPEC.md: table {name} is stale: run tools/spec_tables.py")
+        return min(len(stale), 1)
+    SPEC.write_text(fresh)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
