@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Talks to a device over any stream of bytes: ports, sockets, and the client on top of them."""
+
+from torpor.link.client import DeviceClient, Inference, LinkCounters
+from torpor.link.transport import SerialTransport, SocketTransport, Transport, open_transport
+
+__all__ = [
+    "DeviceClient",
+    "Inference",
+    "LinkCounters",
+    "SerialTransport",
+    "SocketTransport",
+    "Transport",
+    "open_transport",
+]

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""A device in Python: answers as the firmware does. For tests of whatever talks to one."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torpor.wire import framing, records
+from torpor.wire.records import STATUS, Record
+
+RESULT_BYTES = next(f.max for f in records.Result.spec.fields if f.name == "data")
+Model = Callable[[list[bytes]], list[bytes]]
+
+
+@dataclass
+class FakeDevice:
+    """Takes bytes of the wire, gives bytes of the wire.
+
+    Attributes:
+        model: inputs to outputs, bytes each.
+        input_sizes, output_sizes: bytes of every input and output.
+        schema: what `hello` says about its records.
+        plan_status: not 0: the model is refused, as infer_check would.
+        runs: how often the model was run.
+    """
+
+    model: Model
+    input_sizes: Sequence[int]
+    output_sizes: Sequence[int]
+    schema: int = records.SCHEMA_HASH
+    plan_status: int = 0
+    runs: int = 0
+    dropped: int = 0
+    frames: int = 0
+    _decoder: framing.Decoder = field(default_factory=framing.Decoder)
+    _last: Any = None
+
+    def __post_init__(self) -> None:
+        self._inputs = [bytearray(size) for size in self.input_sizes]
+        self._outputs: list[bytes] | None = None
+
+    def start(self) -> bytes:
+        """Return what the device sends when it starts: a line of text and its `hello`."""
+        return b"torpor fake\r\n" + self._line(self._hello(0))
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes that arrive, return the bytes that go out."""
+        return b"".join(self._answer(event) for event in self._decoder.feed(data))
+
+    @staticmethod
+    def _line(record: Record) -> bytes:
+        return framing.encode_frame(records.encode(record))
+
+    def _answer(self, event: framing.Event) -> bytes:
+        if isinstance(event, framing.Dropped):
+            self.dropped += 1
+        if not isinstance(event, framing.Frame):
+            return b""
+        self.frames += 1
+        record = records.decode(event.payload)
+        if isinstance(record, records.Unknown):
+            return b""
+        handler = getattr(self, f"_on_{record.spec.kind}", None)
+        return b"".join(map(self._line, handler(record))) if handler else b""
+
+    def _hello(self, seq: int) -> Record:
+        sizes = sum(self.input_sizes), sum(self.output_sizes)
+        return records.Hello(  # type: ignore[no-any-return]
+            seq, self.schema, "fake", "fake", 0, self.plan_status, 0, *sizes, 1_000_000
+        )
+
+    def _on_ping(self, ping: Any) -> list[Record]:
+        return [self._hello(ping.seq)]
+
+    def _on_input(self, part: Any) -> list[Record]:
+        end = part.offset + len(part.data)
+        fits = part.index < len(self._inputs) and end <= len(self._inputs[part.index])
+        status = "no_model" if self.plan_status else "ok" if fits else "bad_request"
+        if status == "ok":
+            self._inputs[part.index][part.offset : end] = part.data
+        return [records.Ack(part.seq, STATUS[status])]
+
+    def _on_run(self, run: Any) -> list[Record]:
+        if self._last is None or self._last.seq != run.seq:
+            self._last = self._run(run)
+        return [self._last, records.Counters(self.frames, self.dropped, 0)]
+
+    def _run(self, run: Any) -> Any:
+        if self.plan_status:
+            return records.Result(run.seq, STATUS["no_model"], run.window, 0, 0, 0, b"")
+        if zlib.crc32(b"".join(self._inputs)) != run.crc:
+            return records.Result(run.seq, STATUS["stale_input"], run.window, 0, 0, 0, b"")
+        self.runs += 1
+        self._outputs = self.model([bytes(data) for data in self._inputs])
+        for data in self._inputs:  # the arena is used for other things
+            data[:] = bytes(len(data))
+        first = self._outputs[0]
+        best = max(range(len(first)), key=lambda i: (first[i] ^ 0x80, -i))
+        return records.Result(run.seq, 0, run.window, best, 1000, 100, first[:RESULT_BYTES])
+
+    def _on_read(self, read: Any) -> list[Record]:
+        if self._outputs is None or read.index >= len(self._outputs):
+            status = "bad_request" if self._outputs else "stale_input"
+            return [records.Output(read.seq, STATUS[status], read.index, read.offset, b"")]
+        data = self._outputs[read.index][read.offset : read.offset + min(read.length, 256)]
+        return [records.Output(read.seq, STATUS["ok"], read.index, read.offset, data)]
+
+
+class FakeTransport:
+    """A wire in memory to a `FakeDevice`; silence costs no time.
+
+    Args:
+        device: who is at the other end.
+        noise: bytes that arrive before anything else.
+    """
+
+    def __init__(self, device: FakeDevice, noise: bytes = b"") -> None:
+        self._device = device
+        self._arrived = bytearray(noise)
+
+    def read(self, timeout: float) -> bytes:
+        """See `Transport.read`; b"" at once where a real port would let time pass."""
+        data = bytes(self._arrived)
+        self._arrived.clear()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """See `Transport.write`."""
+        self._arrived += self._device.feed(data)
+
+    def close(self) -> None:
+        """See `Transport.close`."""

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Streams of bytes to a device. One protocol of three methods, a class for each kind of port."""
+
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import serial
+
+from torpor.errors import DeviceError
+
+READ_SIZE = 4096
+UNIX_PREFIX = "unix:"
+_T = TypeVar("_T")
+
+
+class Transport(Protocol):
+    """A stream of bytes in both directions. Bytes may be lost, changed, doubled or added."""
+
+    def read(self, timeout: float) -> bytes:
+        """Return what has arrived, at least one byte; b"" only after `timeout` seconds of nothing.
+
+        Raises:
+            DeviceError: the other end is gone.
+        """
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all of `data`.
+
+        Raises:
+            DeviceError: the other end is gone, or takes no bytes.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the port. Safe to call twice."""
+        ...
+
+
+class SocketTransport:
+    """A connected stream socket."""
+
+    def __init__(self, connection: socket.socket, name: str) -> None:
+        self._socket = connection
+        self._name = name
+
+    def read(self, timeout: float) -> bytes:
+        """See `Transport.read`."""
+        ready, _, _ = select.select([self._socket], [], [], max(timeout, 0))
+        if not ready:
+            return b""
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except OSError as error:
+            raise DeviceError(f"reading from {self._name} failed: {error.strerror}") from None
+        if not data:
+            raise DeviceError(f"{self._name} was closed by the other end")
+        return data
+
+    def write(self, data: bytes) -> None:
+        """See `Transport.write`."""
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise DeviceError(f"writing to {self._name} failed: {error.strerror}") from None
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._socket.close()
+
+
+class SerialTransport:
+    """A serial port, pseudo terminal or any other URL that pyserial opens."""
+
+    def __init__(self, url: str, baud: int = 115200, write_timeout: float = 10.0) -> None:
+        self._name = url
+        try:
+            self._port = serial.serial_for_url(url, baud, timeout=0, write_timeout=write_timeout)
+        except (serial.SerialException, ValueError, OSError) as error:
+            raise DeviceError(
+                f"cannot open {url}: {error}",
+                "is the device plugged in, and the port yours to use?",
+            ) from None
+
+    def read(self, timeout: float) -> bytes:
+        """See `Transport.read`."""
+
+        def receive() -> bytes:
+            self._port.timeout = max(timeout, 0)
+            first: bytes = self._port.read(1)
+            rest: bytes = self._port.read(self._port.in_waiting) if first else b""
+            return first + rest
+
+        return self._guard(receive)
+
+    def write(self, data: bytes) -> None:
+        """See `Transport.write`."""
+        self._guard(lambda: self._port.write(data))
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._port.close()
+
+    def _guard(self, action: Callable[[], _T]) -> _T:
+        try:
+            return action()
+        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: closed under us
+            raise DeviceError(f"{self._name}: {error}") from None
+
+
+def connect_unix(path: str, timeout: float = 5.0) -> SocketTransport:
+    """Connect to a unix socket, waiting up to `timeout` seconds for a listener to appear.
+
+    Raises:
+        DeviceError: nobody listens there.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(path)
+        except OSError as error:
+            connection.close()
+            if time.monotonic() > deadline:
+                raise DeviceError(f"cannot connect to {path}: {error.strerror}") from None
+            time.sleep(0.005)  # between two looks, not instead of one
+        else:
+            return SocketTransport(connection, path)
+
+
+def open_transport(target: str, baud: int = 115200) -> Transport:
+    """Open `unix:PATH`, or a port name or URL of pyserial (/dev/ttyACM0, socket://host:port).
+
+    Raises:
+        DeviceError: it cannot be opened.
+    """
+    if target.startswith(UNIX_PREFIX):
+        return connect_unix(target.removeprefix(UNIX_PREFIX))
+    return SerialTransport(target, baud)
