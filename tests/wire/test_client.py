@@ -283,7 +283,7 @@ def test_outputs_lost_by_a_restart_are_computed_again() -> None:
 def test_inputs_that_never_arrive_undamaged_end_in_an_error() -> None:
     fake = device()
     fake._run = lambda run: records.Result(run.seq, 2, run.window, 0, 0, 0, b"")  # type: ignore[method-assign]
-    with pytest.raises(DeviceError, match="damaged 3 times"):
+    with pytest.raises(DeviceError, match="lost its inputs or outputs 3 times"):
         client(fake, tries=3).infer(0, inputs_for(fake))
 
 

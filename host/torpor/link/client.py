@@ -172,7 +172,7 @@ class DeviceClient:
             if inference is not None:
                 return inference
         raise DeviceError(
-            f"the device found its inputs damaged {self._tries} times in a row",
+            f"the device lost its inputs or outputs {self._tries} times in a row",
             "does it restart again and again? look at what it prints",
         )
 
@@ -214,32 +214,32 @@ class DeviceClient:
     def _read_outputs(self, first: bytes) -> list[bytes] | None:
         """Complete the outputs, of which `result` brought the first bytes of output 0.
 
-        An answer shorter than asked for ends an output; the sum of all is in `hello`.
+        `hello` tells only the sum of all sizes, so where there are several outputs the end of one
+        is where the device refuses to read on. None: less came out than the sum.
         """
         left = self._hello.output_bytes - len(first)
-        outputs = [first]
+        outputs = [bytearray(first)]
         while left > 0:
-            asked = min(CHUNK, left)
-            data = self._read_output(len(outputs) - 1, len(outputs[-1]), asked)
-            if data is None:
-                return None
-            if not data and not outputs[-1]:
-                raise DeviceError(f"the device has no output {len(outputs) - 1} to read")
+            data = self._read_output(len(outputs) - 1, len(outputs[-1]), min(CHUNK, left))
             outputs[-1] += data
             left -= len(data)
-            if len(data) < asked:
-                outputs.append(b"")
-        return outputs
+            if not data and not outputs[-1]:
+                return None
+            if not data:
+                outputs.append(bytearray())
+        return [bytes(data) for data in outputs]
 
-    def _read_output(self, index: int, offset: int, length: int) -> bytes | None:
-        request = records.Read(self._next_seq(), index, offset, length)
-        answer = self._request(request, "output", self._steady())
-        if answer.status == STATUS["stale_input"]:
-            return None
-        self._expect_ok(answer)
-        if (answer.index, answer.offset) != (index, offset) or len(answer.data) > length:
-            raise DeviceError(f"the device sent other bytes of output {index} than asked for")
-        return bytes(answer.data)
+    def _read_output(self, index: int, offset: int, length: int) -> bytes:
+        """Read at most `length` bytes, half as many if that is too far; b"" at the end."""
+        while length:
+            request = records.Read(self._next_seq(), index, offset, length)
+            answer = self._request(request, "output", self._steady())
+            if answer.status == STATUS["ok"]:
+                return _output_data(answer, request)
+            if answer.status != STATUS["bad_request"]:
+                self._expect_ok(answer)
+            length //= 2
+        return b""
 
     def _expect_ok(self, answer: Any) -> None:
         if answer.status == STATUS["no_model"]:
@@ -355,6 +355,13 @@ def _check_schema(record: Record | Unknown) -> None:
             f"the device speaks records {theirs:08x}, this torpor {records.SCHEMA_HASH:08x}",
             "build and load the firmware again with this torpor, or use the torpor it came from",
         )
+
+
+def _output_data(answer: Any, request: Any) -> bytes:
+    same = (answer.index, answer.offset) == (request.index, request.offset)
+    if not same or not 0 < len(answer.data) <= request.length:
+        raise DeviceError(f"the device sent other bytes of output {request.index} than asked for")
+    return bytes(answer.data)
 
 
 def _refused_plan(hello: Any) -> DeviceError:

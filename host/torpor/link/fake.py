@@ -11,6 +11,7 @@ from torpor.wire import framing, records
 from torpor.wire.records import STATUS, Record
 
 RESULT_BYTES = next(f.max for f in records.Result.spec.fields if f.name == "data")
+OUTPUT_BYTES = next(f.max for f in records.Output.spec.fields if f.name == "data")
 Model = Callable[[list[bytes]], list[bytes]]
 
 
@@ -80,12 +81,16 @@ class FakeDevice:
         status = "no_model" if self.plan_status else "ok" if fits else "bad_request"
         if status == "ok":
             self._inputs[part.index][part.offset : end] = part.data
+            self._outputs = None
         return [records.Ack(part.seq, STATUS[status])]
 
     def _on_run(self, run: Any) -> list[Record]:
-        if self._last is None or self._last.seq != run.seq:
-            self._last = self._run(run)
-        return [self._last, records.Counters(self.frames, self.dropped, 0)]
+        if self._last is None or self._last[0] != run:
+            result = self._run(run)
+            self._last = (run, result) if result.data else None
+        else:
+            result = self._last[1]
+        return [result, records.Counters(self.frames, self.dropped, 0)]
 
     def _run(self, run: Any) -> Any:
         if self.plan_status:
@@ -101,11 +106,13 @@ class FakeDevice:
         return records.Result(run.seq, 0, run.window, best, 1000, 100, first[:RESULT_BYTES])
 
     def _on_read(self, read: Any) -> list[Record]:
-        if self._outputs is None or read.index >= len(self._outputs):
-            status = "bad_request" if self._outputs else "stale_input"
-            return [records.Output(read.seq, STATUS[status], read.index, read.offset, b"")]
-        data = self._outputs[read.index][read.offset : read.offset + min(read.length, 256)]
-        return [records.Output(read.seq, STATUS["ok"], read.index, read.offset, data)]
+        """As the firmware: what is not wholly inside an output of the last run is refused."""
+        outputs = self._outputs or []
+        data = outputs[read.index] if read.index < len(outputs) else b""
+        part = data[read.offset : read.offset + read.length]
+        good = len(part) == read.length <= OUTPUT_BYTES and read.index < len(outputs)
+        status = STATUS["ok" if good else "bad_request"]
+        return [records.Output(read.seq, status, read.index, read.offset, part if good else b"")]
 
 
 class FakeTransport:

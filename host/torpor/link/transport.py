@@ -49,6 +49,10 @@ class SocketTransport:
         self._socket = connection
         self._name = name
 
+    def fileno(self) -> int:
+        """Return the descriptor to select on."""
+        return self._socket.fileno()
+
     def read(self, timeout: float) -> bytes:
         """See `Transport.read`."""
         ready, _, _ = select.select([self._socket], [], [], max(timeout, 0))

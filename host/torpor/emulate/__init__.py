@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Runs a firmware on this computer: in QEMU, or as a process where the board is `native`."""
+
+from torpor.emulate.emulator import Emulator, start
+from torpor.emulate.terminal import Terminal
+
+__all__ = ["Emulator", "Terminal", "start"]

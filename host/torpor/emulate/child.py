@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""A child process that never outlives us, and whose last words are kept."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from torpor.errors import DeviceError, MissingToolError
+from torpor.link.transport import SocketTransport
+
+TAIL_LINES = 8
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """Return what a child runs before exec so that the kernel kills it when we die (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None).prctl  # loaded here: after the fork nothing may be imported
+    parent = os.getpid()
+
+    def run() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # we died before the line above
+            os._exit(1)
+
+    return run
+
+
+class Child:
+    """A running program.
+
+    Args:
+        command: program and arguments.
+        folder: its working directory; `stderr` is kept there.
+        package: the Debian package to name if the program is missing.
+
+    Raises:
+        MissingToolError: the program is not installed.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path, package: str) -> None:
+        self.program = Path(command[0]).name
+        self._log = folder / "stderr"
+        try:
+            with self._log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    command,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C goes to us alone, and we end it in order
+                    preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it makes two system calls
+                )
+        except FileNotFoundError:
+            raise MissingToolError(
+                f"{self.program} is not installed", f"apt-get install {package}"
+            ) from None
+        except OSError as error:
+            raise DeviceError(f"{command[0]} cannot be run: {error.strerror}") from None
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise DeviceError with the last lines of its output if it has ended."""
+        if self._process.poll() is not None:
+            raise self.death()
+
+    def death(self, wait: float = 2.0) -> DeviceError:
+        """Return the error for a connection that broke: ended by itself, or still there."""
+        try:
+            status = self._process.wait(wait)
+        except subprocess.TimeoutExpired:
+            return DeviceError(f"{self.program} runs but closed its serial port", self._tail())
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        return DeviceError(f"{self.program} ended with {how}", self._tail())
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        return "its last lines: " + " | ".join(lines) if lines else "it printed nothing"
+
+    def close(self) -> None:
+        """End it, politely at first. Safe to call twice."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class ChildTransport:
+    """The serial port of a child: its errors tell how the child ended."""
+
+    def __init__(self, inner: SocketTransport, child: Child) -> None:
+        self._inner = inner
+        self._child = child
+
+    def fileno(self) -> int:
+        """Return the descriptor to select on."""
+        return self._inner.fileno()
+
+    def read(self, timeout: float) -> bytes:
+        """See `Transport.read`."""
+        try:
+            return self._inner.read(timeout)
+        except DeviceError:
+            raise self._child.death() from None
+
+    def write(self, data: bytes) -> None:
+        """See `Transport.write`."""
+        try:
+            self._inner.write(data)
+        except DeviceError:
+            raise self._child.death() from None
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        self._inner.close()

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Starts the program that stands in for a board, connects its serial port, and ends it again."""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+from torpor.board import Board, load_board
+from torpor.board import Emulator as EmulatorFacts
+from torpor.emulate import qemu
+from torpor.emulate.child import Child, ChildTransport
+from torpor.errors import DeviceError, UsageError
+from torpor.link.transport import SocketTransport, connect_unix
+
+START_TIMEOUT = 30.0  # a loaded machine may take its time
+
+
+class Emulator:
+    """A running board. A context manager: leaving it ends the process.
+
+    Attributes:
+        board: what it is.
+        transport: its serial port.
+    """
+
+    def __init__(self, board: Board, child: Child, transport: ChildTransport, folder: Path) -> None:
+        self.board = board
+        self.transport = transport
+        self._child = child
+        self._folder = folder
+
+    @property
+    def pid(self) -> int:
+        """Process id of the emulator."""
+        return self._child.pid
+
+    def instructions(self, ticks: int, timer_hz: int) -> int | None:
+        """Turn a duration in ticks of the board's timer into instructions.
+
+        Args:
+            ticks: from a `result`.
+            timer_hz: from `hello`.
+
+        Returns:
+            The count, exact to one tick; None where instructions are not counted (native).
+        """
+        facts = self.board.emulator
+        return qemu.instructions(facts, ticks, timer_hz) if facts else None
+
+    def close(self) -> None:
+        """End the process and remove its files. Safe to call twice."""
+        self.transport.close()
+        self._child.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> "Emulator":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def start(board: Board | str, elf: Path | str) -> Emulator:
+    """Start `elf` on an emulated `board`, its serial port connected before the first instruction.
+
+    Raises:
+        UsageError: no such board, no such file, or the board has no emulator.
+        MissingToolError: the emulator is not installed.
+        DeviceError: it does not start; with its last lines of output.
+    """
+    board = load_board(board) if isinstance(board, str) else board
+    facts = board.emulator
+    if facts is None:
+        raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
+    elf = Path(elf)
+    if not elf.is_file():
+        raise UsageError(f"no such firmware: {elf}", f"scons board={board.name} model=motion")
+    folder = Path(tempfile.mkdtemp(prefix="torpor-"))
+    try:
+        return _start_in(folder, board, facts, elf)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Emulator:
+    with contextlib.ExitStack() as undo:
+        child = Child(_command(facts, elf), folder, facts.package)
+        undo.callback(child.close)
+        uart = _connect(folder / qemu.UART_SOCKET, child)
+        undo.callback(uart.close)
+        if facts.kind == "qemu":
+            _connect(folder / qemu.QMP_SOCKET, child).close()  # it is there now
+            qemu.release(folder / qemu.QMP_SOCKET)
+        undo.pop_all()
+    return Emulator(board, child, ChildTransport(uart, child), folder)
+
+
+def _command(facts: EmulatorFacts, elf: Path) -> list[str]:
+    if facts.kind == "qemu":
+        return qemu.command(facts, elf)
+    return [str(elf.resolve()), "--uart", f"unix:{qemu.UART_SOCKET}"]
+
+
+def _connect(path: Path, child: Child) -> SocketTransport:
+    """Connect to a socket that the child is about to open, as long as the child lives."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while True:
+        try:
+            return connect_unix(str(path), timeout=0)
+        except DeviceError:
+            child.check()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
