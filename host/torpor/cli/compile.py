@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compile a quantized .tflite into a plan, a C array and a report.
+
+Writes DIR/plan.bin, DIR/plan.c (torpor_plan, torpor_plan_length), DIR/kernels.txt (one operator
+name a line) and DIR/report.json.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from torpor.compile import Compiled, compile_model
+from torpor.compile.emit import c_array
+from torpor.errors import ModelError, TorporError
+
+SYMBOL = "torpor_plan"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `torpor compile`."""
+    parser.add_argument("model", metavar="MODEL.tflite", type=Path, help="a quantized model")
+    parser.add_argument("--name", help="name inside the plan (default: the file's stem)")
+    parser.add_argument("--labels", default="", help="names of the classes, separated by commas")
+    parser.add_argument(
+        "--keep-input", action="store_true", help="never overwrite the inputs; costs arena"
+    )
+    parser.add_argument("--target", default="portable", help="kernels to pack weights for")
+    parser.add_argument("-o", dest="out", metavar="DIR", type=Path, help="folder for the files")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile, write the files, print the report."""
+    compiled = compile_model(
+        _read(args.model),
+        name=args.name or args.model.stem,
+        labels=[label.strip() for label in args.labels.split(",") if label.strip()],
+        keep_input=args.keep_input,
+        target=args.target,
+    )
+    if args.out:
+        _write(args.out, compiled)
+    report = compiled.report
+    sys.stdout.write(report.to_json() if args.json else report.to_text())
+    return 0
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(folder: Path, compiled: Compiled) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "plan.bin").write_bytes(compiled.plan)
+        (folder / "plan.c").write_text(c_array(compiled.plan, SYMBOL), encoding="utf-8")
+        kernels = "".join(f"{kernel}\n" for kernel in compiled.kernels)
+        (folder / "kernels.txt").write_text(kernels, encoding="utf-8")
+        (folder / "report.json").write_text(compiled.report.to_json(), encoding="utf-8")
+    except OSError as error:
+        raise TorporError(f"cannot write to {folder}: {error.strerror}") from error

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which tensors need room in the arena, for how long, and where they are placed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torpor.compile.lowering import Record
+from torpor.compile.planner import Layout, Region, Trail, plan_memory
+from torpor.graph import Graph
+
+IO_ALIGN = 4
+"""Inputs and outputs start at a multiple of this, so that callers may see them as words. Others
+are bytes to the portable kernels and start anywhere."""
+
+NEVER = 0x7FFFFFFF
+"""The distance of an operator whose output must not share bytes with its input."""
+
+Distance = Callable[[bytes], int]
+"""How far the output must start below input 0, from the bytes of the operator's record."""
+
+
+@dataclass(frozen=True)
+class Arena:
+    """The planned arena.
+
+    Attributes:
+        roots: the tensor of the graph that owns each region, in the order of the plan's tensors.
+        regions: size and steps of each.
+        layout: where they lie.
+        overlaps: (record, input region, output region) where an output shares its input's bytes.
+        keep_input_cost: bytes that keeping the inputs costs, 0 where that is not asked for.
+        separate_peak: the peak if no output were allowed to trail its input.
+    """
+
+    roots: tuple[int, ...]
+    regions: tuple[Region, ...]
+    layout: Layout
+    overlaps: tuple[tuple[int, int, int], ...]
+    keep_input_cost: int
+    separate_peak: int
+
+
+def number_tensors(graph: Graph, records: Sequence[Record]) -> dict[int, int]:
+    """Return the number in the plan of every tensor of the graph that has bytes in the arena.
+
+    Views have the number of the tensor whose bytes they share.
+    """
+    used = list(graph.inputs)
+    for record in records:
+        used += [*record.reads, record.writes]
+    used += graph.outputs
+    roots = list(dict.fromkeys(graph.root(t) for t in used))
+    return {t: roots.index(graph.root(t)) for t in used}
+
+
+def _regions(
+    graph: Graph, records: Sequence[Record], numbers: dict[int, int], keep_input: bool
+) -> list[Region]:
+    """Return the regions: inputs are there from step 0 on, outputs until step n_ops + 1."""
+    end = len(records) + 1
+    steps: dict[int, list[int]] = {n: [] for n in numbers.values()}
+    for t in graph.inputs:
+        steps[numbers[t]] += [0, end] if keep_input else [0]
+    for step, record in enumerate(records, 1):
+        for t in (*record.reads, record.writes):
+            steps[numbers[t]].append(step)
+    for t in graph.outputs:
+        steps[numbers[t]].append(end)
+    sizes = {n: graph.tensors[graph.root(t)].bytes for t, n in numbers.items()}
+    outside = {numbers[t] for t in (*graph.inputs, *graph.outputs)}
+    return [
+        Region(sizes[n], min(s), max(s), IO_ALIGN if n in outside else 1)
+        for n, s in sorted(steps.items())
+    ]
+
+
+def _trails(
+    records: Sequence[Record],
+    packed: Sequence[bytes],
+    numbers: dict[int, int],
+    regions: Sequence[Region],
+    distance: Distance,
+) -> list[tuple[int, Trail]]:
+    """Return (record, trail) for every output that may share the bytes of its dying input 0."""
+    found = []
+    for index, (record, raw) in enumerate(zip(records, packed, strict=True)):
+        x, y = numbers[record.reads[0]], numbers[record.writes]
+        others = {numbers[t] for t in record.reads[1:]}
+        if x == y or x in others or regions[x].last != index + 1:
+            continue
+        needed = distance(raw)
+        if needed < regions[y].size:
+            found.append((index, Trail(x, y, max(0, needed))))
+    return found
+
+
+def _shares(layout: Layout, regions: Sequence[Region], trail: Trail) -> bool:
+    x, y = layout.offsets[trail.x], layout.offsets[trail.y]
+    return x < y + regions[trail.y].size and y < x + regions[trail.x].size
+
+
+def plan_arena(
+    graph: Graph,
+    records: Sequence[Record],
+    packed: Sequence[bytes],
+    numbers: dict[int, int],
+    distance: Distance,
+    *,
+    keep_input: bool,
+) -> Arena:
+    """Place all tensors.
+
+    Args:
+        packed: the bytes of each record, for `distance`.
+        numbers: see number_tensors.
+        keep_input: let the inputs live until the end.
+    """
+    regions = _regions(graph, records, numbers, keep_input)
+    trails = _trails(records, packed, numbers, regions, distance)
+    layout = plan_memory(regions, [t for _, t in trails])
+    separate = plan_memory(regions).peak if trails else layout.peak
+    cost = 0
+    if keep_input:
+        free = plan_arena(graph, records, packed, numbers, distance, keep_input=False)
+        cost = layout.peak - free.layout.peak
+    return Arena(
+        roots=tuple(dict.fromkeys(graph.root(t) for t in numbers)),
+        regions=tuple(regions),
+        layout=layout,
+        overlaps=tuple((i, t.x, t.y) for i, t in trails if _shares(layout, regions, t)),
+        keep_input_cost=cost,
+        separate_peak=separate,
+    )
+
+
+def without_overlap(_: bytes) -> int:
+    """Return the distance where nothing may overlap."""
+    return NEVER

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline: read, run the passes, lower, number the tensors, plan memory, emit, report."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from torpor.compile import ops
+from torpor.compile.arena import Arena, Distance, number_tensors, plan_arena, without_overlap
+from torpor.compile.emit import Data, Strings, assemble, kernel_words, pack_record, pack_struct
+from torpor.compile.lowering import Record, lower_op
+from torpor.compile.passes import run_passes
+from torpor.compile.report import OpBytes, Report, make_report
+from torpor.errors import ModelError, UnsupportedError, UsageError, unknown_name
+from torpor.graph import Graph, Tensor, read_tflite
+from torpor.plan.layout import CONST
+
+TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
+"""Weight packings that this compiler can write, by name."""
+
+ARENA_ALIGN = 16
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled model: the plan's bytes, the report, the operator names it needs, sorted."""
+
+    plan: bytes
+    report: Report
+    kernels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The data section; for each record its members that say where, and what it costs."""
+
+    data: bytes
+    members: list[dict[str, int]]
+    costs: list[OpBytes]
+
+
+def compile_model(
+    tflite: bytes,
+    *,
+    name: str = "model",
+    labels: Sequence[str] = (),
+    keep_input: bool = False,
+    target: str = "portable",
+) -> Compiled:
+    """Compile a quantized .tflite file into a plan. The same arguments give the same bytes.
+
+    Args:
+        tflite: the file's bytes.
+        name: name of the model inside the plan.
+        labels: names of the classes, one an element of the first output, or none.
+        keep_input: forbid operators to overwrite the model's inputs.
+        target: whose kernels the weights are packed for.
+
+    Raises:
+        ModelError: the file is broken.
+        UnsupportedError: the model uses something that torpor does not support.
+        UsageError: unknown target, or labels that do not fit the output.
+    """
+    if target not in TARGETS:
+        raise unknown_name("target", target, TARGETS)
+    ops.load_all()
+    graph, reasons = run_passes(read_tflite(tflite))
+    _check_ends(graph, labels)
+    _check_length(graph)
+    records = [lower_op(graph, op) for op in graph.ops]
+    numbers = number_tensors(graph, records)
+    stored = _store(records)
+    packed = _pack(graph, records, numbers, stored)
+    arena = plan_arena(graph, records, packed, numbers, _distance(), keep_input=keep_input)
+    packed = _pack(graph, records, numbers, stored, [i for i, _, _ in arena.overlaps])
+    header = {
+        "target": TARGETS[target],
+        "flags": CONST["PLAN_FLAG_KEEP_INPUT"] if keep_input else 0,
+        "kernels": kernel_words([r.code for r in records]),
+        "arena_bytes": arena.layout.peak,
+        "arena_align": ARENA_ALIGN,
+        "n_tensors": len(arena.regions),
+        "n_ops": len(packed),
+    }
+    strings = _strings(name, labels, graph)
+    sections = {
+        "tensors": _tensor_table(arena),
+        "io": _io_table(graph, numbers, strings.io_names),
+        "ops": b"".join(packed),
+        "strings": strings.data,
+        "data": stored.data,
+    }
+    plan = assemble(header | strings.header, sections)
+    report = make_report(
+        graph,
+        records,
+        arena,
+        plan,
+        name=name,
+        target=target,
+        model_bytes=len(tflite),
+        costs=stored.costs,
+        passes=reasons,
+    )
+    return Compiled(plan, report, tuple(sorted({r.code for r in records})))
+
+
+def _distance() -> Distance:
+    """Return the kernels' own formula of how close an output may trail its input."""
+    try:
+        from torpor.engine import overlap_distance  # noqa: PLC0415
+    except ImportError:
+        return without_overlap
+    found: Distance = overlap_distance
+    return found
+
+
+def _check_length(graph: Graph) -> None:
+    """Check that the plan can count the operators and tensors (each operator writes one)."""
+    if not graph.ops:
+        raise UnsupportedError("the model computes nothing: no operator is left in it")
+    most = min(CONST["PLAN_MAX_OPS"], CONST["PLAN_MAX_TENSORS"] - len(graph.inputs))
+    if len(graph.ops) > most:
+        raise UnsupportedError(f"the model has {len(graph.ops)} operators; {most} are supported")
+    if max(len(graph.inputs), len(graph.outputs)) > 255:
+        raise UnsupportedError("the model has more than 255 inputs or outputs")
+
+
+def _check_ends(graph: Graph, labels: Sequence[str]) -> None:
+    """Check what the graph's inputs and outputs are, and that `labels` fit the first output."""
+    for position, t in enumerate(graph.inputs):
+        _check_end(graph.tensors[t], f"input {position}")
+    for position, t in enumerate(graph.outputs):
+        _check_end(graph.tensors[t], f"output {position}")
+        if graph.producer(graph.root(t)) is None:
+            raise UnsupportedError(
+                f"output {position} {graph.tensors[t].describe()} is not computed"
+            )
+    last = graph.tensors[graph.outputs[0]]
+    if labels and len(labels) != last.elements:
+        raise UsageError(f"{len(labels)} labels for an output of {last.elements} elements")
+
+
+def _check_end(tensor: Tensor, what: str) -> None:
+    where = f"{what}, tensor {tensor.index} {tensor.describe()}"
+    if tensor.dtype != "int8":
+        raise UnsupportedError(
+            f"{where}: only int8 inputs and outputs are supported",
+            "quantize the model with torpor quantize",
+        )
+    if len(tensor.scales) != 1 or len(tensor.zero_points) > 1 or not tensor.elements:
+        raise ModelError(f"{where}: needs elements, one scale and one zero point")
+    if len(tensor.shape) > CONST["PLAN_MAX_DIMS"]:
+        raise UnsupportedError(f"{where}: more than {CONST['PLAN_MAX_DIMS']} dimensions")
+
+
+def _store(records: Sequence[Record]) -> _Stored:
+    """Collect the data of all records; equal pieces are stored once."""
+    data = Data()
+    members, costs = [], []
+    for record in records:
+        places = {member: data.add(piece) for member, piece in record.data.items()}
+        members.append({member: offset for member, (offset, _) in places.items()})
+        costs.append(
+            OpBytes(
+                **{f"{member}_bytes": len(piece) for member, piece in record.data.items()},
+                shared_bytes=sum(
+                    len(record.data[m]) for m, (_, is_new) in places.items() if not is_new
+                ),
+            )
+        )
+    return _Stored(bytes(data.data), members, costs)
+
+
+def _pack(
+    graph: Graph,
+    records: Sequence[Record],
+    numbers: dict[int, int],
+    stored: _Stored,
+    overlaps: Collection[int] = (),
+) -> list[bytes]:
+    """Return the bytes of all records."""
+    packed = []
+    for index, record in enumerate(records):
+        tensors = {member: numbers[t] for member, t in record.tensors.items()}
+        flags = record.flags | (CONST["PLAN_OP_OVERLAP"] if index in overlaps else 0)
+        members = {**record.fields, **tensors, **stored.members[index]}
+        try:
+            packed.append(pack_record(record.code, flags, members))
+        except OverflowError as error:
+            raise UnsupportedError(
+                f"operator {graph.ops[index].index} ({graph.ops[index].name}): a dimension or "
+                "stride is too large for a plan",
+                "dimensions up to 65535 are supported",
+            ) from error
+    return packed
+
+
+def _tensor_table(arena: Arena) -> bytes:
+    return b"".join(
+        pack_struct(
+            "plan_tensor_t",
+            {"offset": offset, "bytes": region.size, "first": region.first, "last": region.last},
+        )
+        for offset, region in zip(arena.layout.offsets, arena.regions, strict=True)
+    )
+
+
+@dataclass(frozen=True)
+class _Named:
+    """The string section, the header's members about it, and where the io names lie."""
+
+    data: bytes
+    header: dict[str, int]
+    io_names: list[int]
+
+
+def _strings(name: str, labels: Sequence[str], graph: Graph) -> _Named:
+    strings = Strings()
+    name_at = strings.add(name)
+    labels_at = [strings.add(label) for label in labels]
+    io_names = [strings.add(graph.tensors[t].name) for t in (*graph.inputs, *graph.outputs)]
+    header = {
+        "n_inputs": len(graph.inputs),
+        "n_outputs": len(graph.outputs),
+        "n_labels": len(labels),
+        "name": name_at,
+        "labels": labels_at[0] if labels else CONST["PLAN_NO_STRING"],
+    }
+    return _Named(strings.data, header, io_names)
+
+
+def _io_table(graph: Graph, numbers: dict[int, int], names: Sequence[int]) -> bytes:
+    found = []
+    for t, name in zip((*graph.inputs, *graph.outputs), names, strict=True):
+        tensor = graph.tensors[t]
+        members = {
+            "tensor": numbers[t],
+            "type": CONST["PLAN_TYPE_INT8"],
+            "rank": len(tensor.shape),
+            "dims": [*tensor.shape, *[1] * (CONST["PLAN_MAX_DIMS"] - len(tensor.shape))],
+            "scale": tensor.scale,
+            "zero_point": tensor.zero_point,
+            "name": name,
+        }
+        found.append(pack_struct("plan_io_t", members))
+    return b"".join(found)

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator's file needs: the site of the operator, the record it returns, the registry.
+
+An operator is one file in `torpor.compile.ops` with one function:
+
+    @operator("RELU", supports="int8 in and out")
+    def lower(site: Site) -> Record: ...
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from torpor.errors import ModelError, UnsupportedError
+from torpor.graph.model import Graph, Op, Tensor
+
+ALTERNATIVES = {
+    "CONCATENATION": "ADD of two branches",
+    "CONV_3D": "CONV_2D",
+    "DEQUANTIZE": "int8 outputs (inference_output_type=int8)",
+    "ELU": "RELU",
+    "GELU": "RELU or RELU6",
+    "HARD_SWISH": "RELU or RELU6",
+    "LEAKY_RELU": "RELU",
+    "LOGISTIC": "SOFTMAX over two classes",
+    "PRELU": "RELU",
+    "QUANTIZE": "int8 inputs and equal quantization throughout (inference_input_type=int8)",
+    "REDUCE_MAX": "MAX_POOL_2D",
+    "SUM": "MEAN",
+    "TANH": "RELU_N1_TO_1 fused into the layer before",
+    "TRANSPOSE_CONV": "CONV_2D",
+}
+"""What to use instead of operators that are not supported."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A lowered operator, before the tensors have places and the data has offsets.
+
+    Attributes:
+        code: the plan's operator name ("CONV_2D_S8").
+        fields: the record's members, except tensors and data offsets.
+        tensors: member ("x", "a", "b", "y") -> tensor of the graph; "y" is the output.
+        data: member ("weights", "channels") -> bytes for the data section.
+        flags: PLAN_OP_* flags.
+        note: why this record, for the report.
+    """
+
+    code: str
+    fields: dict[str, Any]
+    tensors: dict[str, int]
+    data: dict[str, bytes] = field(default_factory=dict)
+    flags: int = 0
+    note: str = ""
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The tensors read, the first of which the output may overlap."""
+        return tuple(t for member, t in self.tensors.items() if member != "y")
+
+    @property
+    def writes(self) -> int:
+        """The tensor written."""
+        return self.tensors["y"]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A supported operator: how it is lowered, and in words what is supported."""
+
+    name: str
+    supports: str
+    lower: "Callable[[Site], Record]"
+
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def operator(
+    *names: str, supports: str
+) -> "Callable[[Callable[[Site], Record]], Callable[[Site], Record]]":
+    """Register a function as the lowering of the operators `names`."""
+
+    def register(lower: "Callable[[Site], Record]") -> "Callable[[Site], Record]":
+        for name in names:
+            OPERATORS[name] = Operator(name, supports, lower)
+        return lower
+
+    return register
+
+
+@dataclass(frozen=True)
+class Site:
+    """One operator of a graph, with checks that fail in words."""
+
+    graph: Graph
+    op: Op
+    supports: str = ""
+
+    @property
+    def where(self) -> str:
+        """The operator's index and name, for messages."""
+        return f"operator {self.op.index} ({self.op.name})"
+
+    def unsupported(self, reason: str, tensor: Tensor | None = None) -> NoReturn:
+        """Refuse the operator because of `reason`.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        what = f", tensor {tensor.index} {tensor.describe()}" if tensor else ""
+        hint = f"{self.op.name} is supported with {self.supports}" if self.supports else ""
+        raise UnsupportedError(f"{self.where}{what}: {reason}", hint)
+
+    def broken(self, reason: str, tensor: Tensor | None = None) -> NoReturn:
+        """Refuse the model because the operator makes no sense.
+
+        Raises:
+            ModelError: always.
+        """
+        what = f", tensor {tensor.index} {tensor.describe()}" if tensor else ""
+        raise ModelError(f"{self.where}{what}: {reason}", "convert the model again")
+
+    def need(self, condition: bool, reason: str, tensor: Tensor | None = None) -> None:
+        """Call `broken` unless `condition` holds."""
+        if not condition:
+            self.broken(reason, tensor)
+
+    def option(self, name: str) -> Any:
+        """Return the option `name`."""
+        return self.op.options[name]
+
+    def has_input(self, position: int) -> bool:
+        """Tell whether the operator has an input at `position`."""
+        return position < len(self.op.inputs) and self.op.inputs[position] >= 0
+
+    def any_input(self, position: int) -> Tensor:
+        """Return the input at `position`."""
+        self.need(self.has_input(position), f"input {position} is missing")
+        return self.graph.tensors[self.op.inputs[position]]
+
+    def activation(self, position: int) -> Tensor:
+        """Return the int8 activation at input `position`, its quantization checked."""
+        tensor = self.any_input(position)
+        if tensor.data is not None:
+            self.unsupported("a constant where an activation is expected", tensor)
+        return self._checked(tensor)
+
+    def output(self) -> Tensor:
+        """Return the only output, an int8 activation, its quantization checked."""
+        if len(self.op.outputs) != 1:
+            self.broken("has more than one output")
+        return self._checked(self.graph.tensors[self.op.outputs[0]])
+
+    def _checked(self, tensor: Tensor) -> Tensor:
+        if tensor.is_variable:
+            self.unsupported("variables that live between inferences are not supported", tensor)
+        if tensor.dtype != "int8":
+            self.unsupported(f"{tensor.dtype} activations are not supported", tensor)
+        if len(tensor.scales) != 1 or tensor.scale <= 0 or len(tensor.zero_points) > 1:
+            self.broken("an int8 activation needs one scale above 0 and one zero point", tensor)
+        self.need(-128 <= tensor.zero_point <= 127, "zero point outside int8", tensor)
+        self.need(tensor.elements > 0, "an empty tensor", tensor)
+        return tensor
+
+    def constant(self, position: int, *dtypes: str) -> Tensor:
+        """Return the constant at input `position`, of one of `dtypes`."""
+        tensor = self.any_input(position)
+        if tensor.data is None:
+            self.unsupported("must be a constant of the model", tensor)
+        if tensor.dtype not in dtypes:
+            self.unsupported(f"must be {' or '.join(dtypes)}", tensor)
+        return tensor
+
+    def fused_activation(self) -> str:
+        """Return the fused activation, one of those that are clamps."""
+        name = str(self.option("activation"))
+        if name not in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+            self.unsupported(f"the fused activation {name} is not supported")
+        return name
+
+
+def lower_op(graph: Graph, op: Op) -> Record:
+    """Lower one operator.
+
+    Raises:
+        UnsupportedError: the operator, or something about it, is not supported.
+        ModelError: the operator is inconsistent.
+    """
+    if op.name not in OPERATORS:
+        _refuse(graph, op)
+    known = OPERATORS[op.name]
+    return known.lower(Site(graph, op, known.supports))
+
+
+def _refuse(graph: Graph, op: Op) -> NoReturn:
+    output = graph.tensors[op.outputs[0]]
+    instead = ALTERNATIVES.get(op.name)
+    hint = f"supported: {', '.join(sorted(OPERATORS))}"
+    raise UnsupportedError(
+        f"operator {op.index} ({op.name}), output tensor {output.index} {output.describe()}: "
+        "the operator is not supported",
+        f"use {instead} instead; {hint}" if instead else hint,
+    )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""DEPTHWISE_CONV_2D. Formulas: micro/kernels/depthwise_conv_common.cc, kernels/kernel_util.cc."""
+
+from torpor.compile.layers import bias_of, block, clamps, conv_rescales, windows
+from torpor.compile.lowering import Record, Site, operator
+from torpor.compile.weights import pack
+
+
+@operator(
+    "DEPTHWISE_CONV_2D",
+    supports="int8 input and output, int8 or int4 weights (per channel or per tensor), int32 bias",
+)
+def lower(site: Site) -> Record:
+    """Weights [1, kernel_h, kernel_w, out_c], quantized along axis 3; one s4 row is one tap."""
+    x, weights, y = site.activation(0), site.constant(1, "int8", "int4"), site.output()
+    site.need(len(weights.shape) == 4 and weights.elements > 0, "must have 4 dimensions", weights)
+    first, kernel_h, kernel_w, out_c = weights.shape
+    site.need(first == 1, "the first dimension must be 1", weights)
+    members = windows(site, x, y, (kernel_h, kernel_w))
+    multiplier = int(site.option("depth_multiplier"))
+    site.need(
+        y.shape[3] == out_c == x.shape[3] * multiplier,
+        f"{x.shape[3]} input channels times {multiplier} are not {out_c} output channels",
+        weights,
+    )
+    channels, flags = block(bias_of(site, out_c), conv_rescales(site, x, weights, y, 3))
+    kind, packed = pack(weights.dtype, weights.values().reshape(-1, out_c))
+    return Record(
+        code=f"DEPTHWISE_CONV_2D_{kind}",
+        fields={
+            **members,
+            **clamps(site, y),
+            "multiplier": multiplier,
+            "in_c": x.shape[3],
+            "out_c": out_c,
+            "x_zero_point": x.zero_point,
+            "y_zero_point": y.zero_point,
+        },
+        tensors={"x": x.index, "y": y.index},
+        data={"weights": packed, "channels": channels},
+        flags=flags,
+    )

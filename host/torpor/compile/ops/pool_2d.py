@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AVERAGE_POOL_2D and MAX_POOL_2D. Formulas: micro/kernels/pooling_common.cc."""
+
+from torpor.compile.layers import clamps, windows
+from torpor.compile.lowering import Record, Site, operator
+
+
+@operator(
+    "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
+    supports="int8 input and output of the same scale and zero point",
+)
+def lower(site: Site) -> Record:
+    """x and y [batches, h, w, channels]."""
+    x, y = site.activation(0), site.output()
+    members = windows(site, x, y, (int(site.option("filter_h")), int(site.option("filter_w"))))
+    site.need(x.shape[3] == y.shape[3], "input and output differ in channels", y)
+    if abs(x.scale - y.scale) > 1e-6 or x.zero_point != y.zero_point:
+        site.unsupported("its quantization differs from the input's", y)
+    return Record(
+        code=f"{site.op.name}_S8",
+        fields={**members, **clamps(site, y), "channels": x.shape[3]},
+        tensors={"x": x.index, "y": y.index},
+    )

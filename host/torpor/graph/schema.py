@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of the .tflite schema we read: slot numbers, types and defaults, by operator.
+
+Facts from tensorflow/compiler/mlir/lite/schema/schema.fbs.
+"""
+
+import importlib
+from typing import NamedTuple
+
+DTYPES = (
+    "float32", "float16", "int32", "uint8", "int64", "string", "bool", "int16", "complex64",
+    "int8", "float64", "complex128", "uint64", "resource", "variant", "uint32", "uint16", "int4",
+    "bfloat16", "int2", "uint4", "float8_e4m3fn", "float8_e5m2",
+)  # fmt: skip
+PADDINGS = ("SAME", "VALID")
+ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
+CUSTOM = 32
+
+
+class Option(NamedTuple):
+    """An option: slot in its table, struct format ("vi": vector of int32), default, value names."""
+
+    slot: int
+    kind: str
+    default: int | float | bool = 0
+    names: tuple[str, ...] = ()
+
+
+class Kind(NamedTuple):
+    """An operator: name, type of its options in the union (0: none), and the options."""
+
+    name: str
+    options_type: int = 0
+    options: dict[str, Option] = {}  # noqa: RUF012 - never changed
+
+
+_PADDING = Option(0, "b", 0, PADDINGS)
+_STRIDES = {"stride_w": Option(1, "i"), "stride_h": Option(2, "i")}
+_POOL = {
+    "padding": _PADDING,
+    **_STRIDES,
+    "filter_w": Option(3, "i"),
+    "filter_h": Option(4, "i"),
+    "activation": Option(5, "b", 0, ACTIVATIONS),
+}
+_CONV = {
+    "padding": _PADDING,
+    **_STRIDES,
+    "activation": Option(3, "b", 0, ACTIVATIONS),
+    "dilation_w": Option(4, "i", 1),
+    "dilation_h": Option(5, "i", 1),
+}
+_DEPTHWISE = {
+    "padding": _PADDING,
+    **_STRIDES,
+    "depth_multiplier": Option(3, "i"),
+    "activation": Option(4, "b", 0, ACTIVATIONS),
+    "dilation_w": Option(5, "i", 1),
+    "dilation_h": Option(6, "i", 1),
+}
+_FULLY_CONNECTED = {
+    "activation": Option(0, "b", 0, ACTIVATIONS),
+    "weights_format": Option(1, "b"),
+    "keep_num_dims": Option(2, "?", False),
+}
+
+KINDS: dict[int, Kind] = {
+    0: Kind("ADD", 11, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
+    1: Kind("AVERAGE_POOL_2D", 5, _POOL),
+    3: Kind("CONV_2D", 1, _CONV),
+    4: Kind("DEPTHWISE_CONV_2D", 2, _DEPTHWISE),
+    9: Kind("FULLY_CONNECTED", 8, _FULLY_CONNECTED),
+    17: Kind("MAX_POOL_2D", 5, _POOL),
+    19: Kind("RELU"),
+    20: Kind("RELU_N1_TO_1"),
+    21: Kind("RELU6"),
+    22: Kind("RESHAPE", 17, {"new_shape": Option(0, "vi")}),
+    25: Kind("SOFTMAX", 9, {"beta": Option(0, "f", 0.0)}),
+    34: Kind("PAD"),
+    40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
+    43: Kind("SQUEEZE"),
+    60: Kind("PADV2"),
+    70: Kind("EXPAND_DIMS"),
+}
+"""The operators whose options we read, by builtin code."""
+
+
+def operator_name(code: int) -> str:
+    """Return the name of builtin operator `code`, "operator 999" if nobody knows it."""
+    if code in KINDS:
+        return KINDS[code].name
+    try:
+        schema = importlib.import_module(
+            "tflite_micro.tensorflow.lite.micro.python.schema_py_generated"
+        )
+        names = {v: k for k, v in vars(schema.BuiltinOperator).items() if isinstance(v, int)}
+    except ImportError:
+        names = {}
+    return str(names.get(code, f"operator {code}"))
