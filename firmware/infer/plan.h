@@ -21,13 +21,13 @@
 
 #include <stdint.h>
 
-#define PLAN_MAGIC 0x4E4C5054 /* "TPLN" */
-#define PLAN_VERSION 1
-#define PLAN_ALIGN 16
-#define PLAN_MAX_DIMS 5
-#define PLAN_MAX_OPS 1024
+#define PLAN_MAGIC       0x4E4C5054 /* "TPLN" */
+#define PLAN_VERSION     1
+#define PLAN_ALIGN       16
+#define PLAN_MAX_DIMS    5
+#define PLAN_MAX_OPS     1024
 #define PLAN_MAX_TENSORS 2048
-#define PLAN_NO_STRING 0xFFFFFFFF /* string offset: absent */
+#define PLAN_NO_STRING   0xFFFFFFFF /* string offset: absent */
 
 /* plan_header_t.flags */
 #define PLAN_FLAG_KEEP_INPUT 1 /* no operator writes into an input: it survives an inference */
@@ -74,7 +74,7 @@ typedef struct {
     uint32_t name;   /* string offset of the model's name, relative to `strings` */
     uint32_t labels; /* string offset of the first label, or PLAN_NO_STRING */
     uint32_t reserved2[2];
-} plan_header_t; /* 96 bytes */
+} plan_header_t; /* 88 bytes */
 
 /* A region of the arena. */
 typedef struct {
@@ -116,7 +116,7 @@ enum plan_op {
 };
 
 /* plan_op_t.flags */
-#define PLAN_OP_OVERLAP 1    /* output may share bytes with input 0; infer_check proves it harmless */
+#define PLAN_OP_OVERLAP    1 /* output may share bytes with input 0, see overlap.h */
 #define PLAN_OP_PER_TENSOR 2 /* the channel block has one multiplier and shift for all channels */
 
 /* Head of every operator record. Records lie back to back; `words` is the whole record in
@@ -244,7 +244,7 @@ typedef struct {
 
 /* x: [outer, reduced, inner]; y: [outer, inner]; the mean over `reduced`:
  * y = clamp8(y_zero_point + requantize(sum(x) - reduced * x_zero_point, rescale)),
- * 1 / reduced being part of rescale. */
+ * 1 / reduced being part of rescale, whose multiplier may be anything from 0 to 2^31 - 1. */
 typedef struct {
     plan_op_t op;
     uint16_t x;

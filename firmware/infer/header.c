@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Is this a plan that this firmware can run at all?
+ */
+#include "infer/header.h"
+
+#include "infer/kernel.h"
+
+_Static_assert(sizeof(plan_header_t) == 88, "the header is part of the format");
+_Static_assert(PLAN_OP_COUNT <= 64, "kernels[] has a bit for each code");
+
+static int kernels_present(const plan_header_t *header)
+{
+    for (uint32_t code = 0; code < 64; code++) {
+        uint32_t needed = header->kernels[code / 32] >> (code % 32) & 1u;
+        if (needed != 0 && infer_find_kernel(code) == NULL) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int power_of_two(uint32_t value)
+{
+    return value != 0 && (value & (value - 1u)) == 0;
+}
+
+infer_status_t infer_check_header(const void *plan, size_t length)
+{
+    const plan_header_t *header = (const plan_header_t *)plan;
+    if ((uintptr_t)plan % PLAN_ALIGN != 0) {
+        return INFER_E_ALIGN;
+    }
+    if (length < sizeof *header) {
+        return INFER_E_LENGTH;
+    }
+    if (header->magic != PLAN_MAGIC) {
+        return INFER_E_MAGIC;
+    }
+    if (header->version != PLAN_VERSION) {
+        return INFER_E_VERSION;
+    }
+    if (header->target != PLAN_TARGET_PORTABLE) {
+        return INFER_E_TARGET;
+    }
+    if (header->length < sizeof *header || header->length > length || header->length > INT32_MAX ||
+        header->length % PLAN_ALIGN != 0) {
+        return INFER_E_LENGTH;
+    }
+    if (!power_of_two(header->arena_align)) {
+        return INFER_E_HEADER;
+    }
+    return kernels_present(header) ? INFER_OK : INFER_E_KERNEL;
+}

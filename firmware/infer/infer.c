@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Opening a plan, reaching its inputs and outputs, and walking its operators.
+ */
+#include "infer/infer.h"
+
+#include "infer/header.h"
+#include "infer/kernel.h"
+
+infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
+                          size_t arena_bytes)
+{
+    infer_status_t status = infer_check_header(plan, length);
+    if (status != INFER_OK) {
+        return status;
+    }
+    const plan_header_t *header = (const plan_header_t *)plan;
+    if ((uintptr_t)arena % header->arena_align != 0) {
+        return INFER_E_ALIGN;
+    }
+    if (arena_bytes < header->arena_bytes) {
+        return INFER_E_ARENA;
+    }
+    model->plan = header;
+    model->arena = (uint8_t *)arena;
+    return INFER_OK;
+}
+
+static void run(const infer_t *model, const plan_op_t *op)
+{
+    infer_kernels[op->code]->run(model, op);
+}
+
+void infer_invoke(infer_t *model)
+{
+    const plan_op_t *op = infer_first_op(model->plan);
+    for (uint32_t i = 0; i < model->plan->n_ops; i++) {
+        run(model, op);
+        op = infer_next_op(op);
+    }
+}
+
+void infer_step(infer_t *model, uint32_t op)
+{
+    const plan_op_t *record = infer_first_op(model->plan);
+    if (op >= model->plan->n_ops) {
+        return;
+    }
+    for (uint32_t i = 0; i < op; i++) {
+        record = infer_next_op(record);
+    }
+    run(model, record);
+}
+
+const plan_io_t *infer_input_info(const infer_t *model, uint32_t index)
+{
+    return index < model->plan->n_inputs ? infer_io(model->plan) + index : NULL;
+}
+
+const plan_io_t *infer_output_info(const infer_t *model, uint32_t index)
+{
+    const plan_header_t *plan = model->plan;
+    return index < plan->n_outputs ? infer_io(plan) + plan->n_inputs + index : NULL;
+}
+
+static void *io_address(const infer_t *model, const plan_io_t *io)
+{
+    return io != NULL ? infer_tensor(model, io->tensor) : NULL;
+}
+
+static uint32_t io_bytes(const infer_t *model, const plan_io_t *io)
+{
+    return io != NULL ? infer_tensors(model->plan)[io->tensor].bytes : 0;
+}
+
+void *infer_input(infer_t *model, uint32_t index)
+{
+    return io_address(model, infer_input_info(model, index));
+}
+
+const void *infer_output(const infer_t *model, uint32_t index)
+{
+    return io_address(model, infer_output_info(model, index));
+}
+
+uint32_t infer_input_bytes(const infer_t *model, uint32_t index)
+{
+    return io_bytes(model, infer_input_info(model, index));
+}
+
+uint32_t infer_output_bytes(const infer_t *model, uint32_t index)
+{
+    return io_bytes(model, infer_output_info(model, index));
+}
+
+static const char *string_at(const plan_header_t *plan, uint32_t offset)
+{
+    if (offset == PLAN_NO_STRING) {
+        return NULL;
+    }
+    return (const char *)plan + plan->strings + offset;
+}
+
+const char *infer_name(const infer_t *model)
+{
+    return string_at(model->plan, model->plan->name);
+}
+
+const char *infer_label(const infer_t *model, uint32_t index)
+{
+    if (index >= model->plan->n_labels) {
+        return NULL;
+    }
+    const char *label = string_at(model->plan, model->plan->labels);
+    for (uint32_t i = 0; i < index; i++) {
+        while (*label != '\0') {
+            label++;
+        }
+        label++;
+    }
+    return label;
+}
+
+const char *infer_status_name(infer_status_t status)
+{
+    static const char *const names[INFER_STATUS_COUNT] = {
+        [INFER_OK] = "ok",           [INFER_E_MAGIC] = "magic",   [INFER_E_VERSION] = "version",
+        [INFER_E_TARGET] = "target", [INFER_E_LENGTH] = "length", [INFER_E_ALIGN] = "align",
+        [INFER_E_ARENA] = "arena",   [INFER_E_KERNEL] = "kernel", [INFER_E_HEADER] = "header",
+        [INFER_E_TENSOR] = "tensor", [INFER_E_IO] = "io",         [INFER_E_RECORD] = "record",
+        [INFER_E_SHAPE] = "shape",   [INFER_E_RANGE] = "range",   [INFER_E_DATA] = "data",
+        [INFER_E_ALIAS] = "alias",   [INFER_E_STRING] = "string",
+    };
+    return (uint32_t)status < INFER_STATUS_COUNT ? names[status] : "unknown";
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * CONV_2D with int8 weights.
+ */
+#include "infer/kernels/conv_2d.h"
+#include "infer/ops/ops.h"
+
+static void conv_2d_s8_run(const infer_t *model, const plan_op_t *op)
+{
+    const plan_conv_2d_t *c = (const plan_conv_2d_t *)op;
+    uint32_t row = (uint32_t)c->kernel_h * c->kernel_w * (c->in_c / (uint32_t)c->groups);
+    conv_2d(model, c, row, dot_s8);
+}
+
+const infer_kernel_t infer_conv_2d_s8 = {
+    .words = sizeof(plan_conv_2d_t) / 4,
+    .flags = PLAN_OP_OVERLAP | PLAN_OP_PER_TENSOR,
+    .check = infer_check_conv_2d,
+    .overlap = infer_overlap_conv_2d,
+    .run = conv_2d_s8_run,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Checks that several operators share: constants in the data section, and overlaps.
+ */
+#include "infer/ops/ops.h"
+#include "infer/ops/sizes.h"
+
+#include "infer/overlap.h"
+
+int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes)
+{
+    return offset % 4 == 0 && size_add(offset, bytes) <= plan->data_bytes;
+}
+
+uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n)
+{
+    int s4 = op->code == PLAN_OP_CONV_2D_S4 || op->code == PLAN_OP_DEPTHWISE_CONV_2D_S4 ||
+             op->code == PLAN_OP_FULLY_CONNECTED_S4;
+    return size_mul(rows, s4 && n != INFER_TOO_BIG ? n / 2 + n % 2 : n);
+}
+
+infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
+                                    uint32_t channels, uint32_t n)
+{
+    uint32_t m = (op->flags & PLAN_OP_PER_TENSOR) != 0 ? 1 : n;
+    uint64_t shift_bytes = ((uint64_t)m + 3) / 4 * 4;
+    uint32_t bytes = size_limit((uint64_t)n * 4 + (uint64_t)m * 4 + shift_bytes);
+    if (!infer_data_ok(plan, channels, bytes)) {
+        return INFER_E_DATA;
+    }
+    const int32_t *multiplier = (const int32_t *)infer_data(plan, channels) + n;
+    const int8_t *shift = (const int8_t *)(multiplier + m);
+    for (uint32_t i = 0; i < m; i++) {
+        if (!infer_multiplier_ok(multiplier[i]) || !infer_shift_ok(shift[i])) {
+            return INFER_E_RANGE;
+        }
+    }
+    return INFER_OK;
+}
+
+int32_t infer_overlap_elementwise(const plan_op_t *op)
+{
+    (void)op;
+    return 0;
+}
+
+int32_t infer_overlap_never(const plan_op_t *op)
+{
+    (void)op;
+    return INFER_OVERLAP_NEVER;
+}
+
+int32_t infer_overlap_distance(const plan_op_t *op)
+{
+    const infer_kernel_t *kernel = infer_find_kernel(op->code);
+    return kernel != NULL ? kernel->overlap(op) : INFER_OVERLAP_NEVER;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Proof of FULLY_CONNECTED records.
+ */
+#include "infer/ops/ops.h"
+#include "infer/ops/sizes.h"
+
+infer_status_t infer_check_fully_connected(const plan_header_t *plan, const plan_op_t *op,
+                                           infer_uses_t *uses)
+{
+    const plan_fully_connected_t *c = (const plan_fully_connected_t *)op;
+    if (c->reserved != 0) {
+        return INFER_E_RECORD;
+    }
+    if (c->batches == 0 || c->in_n == 0 || c->out_n == 0) {
+        return INFER_E_SHAPE;
+    }
+    infer_use(uses, c->x, size_mul(c->batches, c->in_n), c->y, size_mul(c->batches, c->out_n));
+    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
+        !infer_code_ok(c->w_zero_point) || !infer_activation_ok(c->act_min, c->act_max)) {
+        return INFER_E_RANGE;
+    }
+    if (!infer_data_ok(plan, c->weights, infer_weight_bytes(op, c->out_n, c->in_n))) {
+        return INFER_E_DATA;
+    }
+    return infer_check_channels(plan, op, c->channels, c->out_n);
+}
+
+/* Row b writes up to (b + 1) * out_n and reads from b * in_n: linear in b. */
+int32_t infer_overlap_fully_connected(const plan_op_t *op)
+{
+    const plan_fully_connected_t *c = (const plan_fully_connected_t *)op;
+    int64_t distance = c->out_n;
+    if (c->batches > 1 && c->out_n > c->in_n) {
+        distance += (int64_t)size_mul(c->batches - 1, c->out_n - c->in_n);
+    }
+    return distance < INFER_OVERLAP_NEVER ? (int32_t)distance : INFER_OVERLAP_NEVER;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Proof of MEAN records.
+ */
+#include "infer/ops/ops.h"
+#include "infer/ops/sizes.h"
+
+/* A sum of this many differences of codes fits in 32 bits. */
+#define MAX_REDUCED (1u << 23)
+
+infer_status_t infer_check_mean(const plan_header_t *plan, const plan_op_t *op, infer_uses_t *uses)
+{
+    const plan_mean_t *c = (const plan_mean_t *)op;
+    (void)plan;
+    if (c->outer == 0 || c->reduced == 0 || c->inner == 0 || c->reduced > MAX_REDUCED) {
+        return INFER_E_SHAPE;
+    }
+    uint32_t y_bytes = size_mul(c->outer, c->inner);
+    infer_use(uses, c->x, size_mul(y_bytes, c->reduced), c->y, y_bytes);
+    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
+        c->rescale.multiplier < 0 || !infer_shift_ok(c->rescale.shift)) {
+        return INFER_E_RANGE;
+    }
+    return INFER_OK;
+}

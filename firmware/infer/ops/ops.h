@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * The checks of all operators (see infer_kernel_t in kernel.h) and what they share. s8 and s4
+ * forms of an operator share one check.
+ */
+#ifndef INFER_OPS_OPS_H
+#define INFER_OPS_OPS_H
+
+#include "infer/kernel.h"
+
+infer_status_t infer_check_add(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *, const plan_op_t *,
+                                             infer_uses_t *);
+infer_status_t infer_check_fully_connected(const plan_header_t *, const plan_op_t *,
+                                           infer_uses_t *);
+infer_status_t infer_check_mean(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_pad(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+
+int32_t infer_overlap_add(const plan_op_t *op);
+int32_t infer_overlap_conv_2d(const plan_op_t *op);
+int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
+int32_t infer_overlap_fully_connected(const plan_op_t *op);
+int32_t infer_overlap_pool_2d(const plan_op_t *op);
+
+/* Element by element, reading before writing: 0. */
+int32_t infer_overlap_elementwise(const plan_op_t *op);
+
+/* INFER_OVERLAP_NEVER. */
+int32_t infer_overlap_never(const plan_op_t *op);
+
+/* A sliding window along both axes; what conv, depthwise and pools have in common. */
+typedef struct {
+    uint32_t batches;
+    uint32_t in_h, in_w, in_c;
+    uint32_t out_h, out_w, out_c;
+    uint32_t kernel_h, kernel_w;
+    uint32_t stride_h, stride_w;
+    uint32_t dilation_h, dilation_w;
+    uint32_t pad_top, pad_left;
+} infer_window_t;
+
+/* All sizes at least 1 and every coordinate small enough for 32-bit arithmetic. */
+int infer_window_ok(const infer_window_t *w);
+
+/* Every window has at least one tap inside the input; dilation is 1. */
+int infer_window_has_taps(const infer_window_t *w);
+
+/* Fills `uses` for one input and one output of these shapes. */
+void infer_window_uses(const infer_window_t *w, uint16_t x, uint16_t y, infer_uses_t *uses);
+
+/* The formula of overlap.h. */
+int32_t infer_window_overlap(const infer_window_t *w);
+
+/* `n` and `m` as in plan.h's channel block: it lies inside the data section, aligned, and its
+ * multipliers and shifts are in range. */
+infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
+                                    uint32_t channels, uint32_t n);
+
+/* `bytes` bytes at `offset` of the data section lie inside it, 4-byte aligned. */
+int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);
+
+/* Bytes of `rows` rows of `n` weights each, in the packing of the operator's code. */
+uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n);
+
+static inline int infer_code_ok(int32_t code)
+{
+    return code >= INT8_MIN && code <= INT8_MAX;
+}
+
+static inline int infer_activation_ok(int32_t act_min, int32_t act_max)
+{
+    return infer_code_ok(act_min) && infer_code_ok(act_max) && act_min <= act_max;
+}
+
+/* As every multiplier but MEAN's is made: 0 or normalized. */
+static inline int infer_multiplier_ok(int32_t multiplier)
+{
+    return multiplier == 0 || multiplier >= (1 << 30);
+}
+
+static inline int infer_shift_ok(int32_t shift)
+{
+    return shift >= -31 && shift <= 30;
+}
+
+static inline int infer_rescale_ok(plan_rescale_t rescale)
+{
+    return infer_multiplier_ok(rescale.multiplier) && infer_shift_ok(rescale.shift);
+}
+
+/* Sets one input and one output. */
+static inline void infer_use(infer_uses_t *uses, uint16_t x, uint32_t x_bytes, uint16_t y,
+                             uint32_t y_bytes)
+{
+    uses->inputs = 1;
+    uses->tensor[0] = x;
+    uses->bytes[0] = x_bytes;
+    uses->tensor[1] = y;
+    uses->bytes[1] = y_bytes;
+}
+
+#endif
