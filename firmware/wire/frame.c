@@ -3,11 +3,13 @@
  *
  * See frame.h. The decoder, byte by byte:
  *
- *            05             12            base64 digit
- *     SKIP ------> MARKED ------> BODY ----------------. (stays)
- *      ^  '--other---'  other      |  |
- *      |<--------------'           |  '-- 05 --> MARKED, dropped
- *      '---- LF: taken or dropped; anything else, or too long: dropped
+ *     state    05         12     digit     CR       LF       anything else
+ *     SKIP     MARKED     SKIP   SKIP      SKIP     SKIP     SKIP
+ *     MARKED   MARKED     BODY   SKIP      SKIP     SKIP     SKIP
+ *     BODY     MARKED -   SKIP - BODY      ENDING   SKIP +   SKIP -
+ *     ENDING   MARKED -   SKIP - SKIP -    ENDING   SKIP +   SKIP -
+ *
+ * (-: the frame is dropped; +: the frame is judged. A digit that does not fit is "anything else".)
  */
 #include "wire/frame.h"
 
@@ -15,7 +17,7 @@
 
 #include "wire/crc16.h"
 
-enum { SKIP, MARKED, BODY };
+enum { SKIP, MARKED, BODY, ENDING };
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -43,11 +45,13 @@ static void begin(frame_decoder_t *decoder)
     decoder->group = 0;
 }
 
-/* Appends the bytes of a full group of four digits. False if they do not fit. */
+/* Appends the bytes of a full group of four digits. False if they do not fit, or if bits are set
+ * that belong to no byte. */
 static bool take_group(frame_decoder_t *decoder)
 {
     uint32_t count = 3u - decoder->padding;
-    if (decoder->length + count > sizeof decoder->payload) {
+    uint32_t spare = decoder->group & ((1u << (8 * decoder->padding)) - 1);
+    if (spare != 0 || decoder->length + count > sizeof decoder->payload) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -77,7 +81,7 @@ static bool take_digit(frame_decoder_t *decoder, uint8_t byte)
 
 static frame_event_t finish(frame_decoder_t *decoder)
 {
-    if (decoder->digits != 0 || decoder->length < FRAME_CRC_BYTES ||
+    if (decoder->digits != 0 || decoder->length <= FRAME_CRC_BYTES ||
         crc16_update(0, decoder->payload, decoder->length) != 0) {
         return FRAME_DROPPED;
     }
@@ -95,7 +99,11 @@ static frame_event_t decode_body(frame_decoder_t *decoder, uint8_t byte)
         decoder->state = SKIP;
         return finish(decoder);
     }
-    if (!take_digit(decoder, byte)) {
+    if (byte == '\r') {
+        decoder->state = ENDING;
+        return FRAME_NONE;
+    }
+    if (decoder->state == ENDING || !take_digit(decoder, byte)) {
         decoder->state = SKIP;
         return FRAME_DROPPED;
     }
@@ -104,7 +112,7 @@ static frame_event_t decode_body(frame_decoder_t *decoder, uint8_t byte)
 
 frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte)
 {
-    if (decoder->state == BODY) {
+    if (decoder->state >= BODY) {
         return decode_body(decoder, byte);
     }
     if (decoder->state == MARKED && byte == FRAME_MARK_1) {

@@ -5,10 +5,11 @@
  *
  *     05 12   base64(payload + CRC-16)   0A
  *
- * base64 is the standard alphabet with padding, the CRC is CRC-16/XMODEM of the payload, high
- * byte first. A marker begins a frame wherever it stands; whatever was open before it is dropped.
- * A line without a marker (text, or SMP's 06 09 / 04 14 lines) is skipped. A frame that is too
- * long, is not base64 or has a wrong CRC is dropped: the rest of its line counts as text.
+ * base64 is the standard alphabet with padding (RFC 4648), the CRC is CRC-16/XMODEM of the payload,
+ * high byte first. A marker begins a frame wherever it stands; whatever was open before it is
+ * dropped. A line without a marker (text, or SMP's 06 09 / 04 14 lines) is skipped; CR before LF is
+ * ignored. A frame that is empty, too long, not base64 or has a wrong CRC is dropped with its whole
+ * line.
  */
 #ifndef WIRE_FRAME_H
 #define WIRE_FRAME_H
@@ -43,7 +44,7 @@ typedef struct {
 /* Takes one received byte. */
 frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte);
 
-/* Writes the line of `payload` (length <= FRAME_MAX_PAYLOAD) to `line`, which has room for
+/* Writes the line of `payload` (1 <= length <= FRAME_MAX_PAYLOAD) to `line`, which has room for
  * FRAME_LINE_BYTES(length) bytes; returns how many that is. */
 size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
 

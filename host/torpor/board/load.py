@@ -5,7 +5,6 @@ import dataclasses
 import difflib
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from torpor.board.facts import Board, Budget, Core, Emulator, Flash, Memory, Timer, Uart
@@ -121,9 +120,9 @@ def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
         value = tuple(value)
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
-    if kind is int and value < 0:
+    if isinstance(value, int) and value < 0:
         raise UsageError(f"{file}: '{key}' must not be negative, it is {value}")
-    choices = _CHOICES.get(".".join((key.split(".")[0], key.split(".")[-1])))
+    choices = _CHOICES.get(f"{key.split('.', 1)[0]}.{key.rsplit('.', 1)[-1]}")
     if choices and value not in choices:
         raise UsageError(f"{file}: '{key}' is {value!r}", f"known: {', '.join(choices)}")
     return value

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * The firmware: sleeps until a request comes in over the serial port, carries it out, sleeps.
+ */
+#include "app/console.h"
+#include "app/session.h"
+#include "core/loop.h"
+#include "hal/board.h"
+#include "hal/clock.h"
+#include "hal/cpu.h"
+#include "hal/uart.h"
+
+enum { EVENT_RECEIVED };
+
+static void on_received(void)
+{
+    wire_request_t request;
+    while (console_receive(&request)) {
+        session_handle(&request);
+    }
+}
+
+static loop_t loop = {.handlers = {[EVENT_RECEIVED] = on_received}};
+
+void uart_on_receive(uint8_t byte)
+{
+    console_put(byte);
+    loop_post(&loop, EVENT_RECEIVED);
+}
+
+static void print_banner(void)
+{
+    text_t text = {0};
+    text_string(&text, "torpor on ");
+    text_string(&text, board.name);
+    console_print(&text);
+}
+
+/* Tells why the last run ended, if it did so by a fault. */
+static void print_fault(void)
+{
+    cpu_fault_t fault = cpu_take_fault();
+    if (fault.cause == 0) {
+        return;
+    }
+    text_t text = {0};
+    text_string(&text, "restarted after exception ");
+    text_uint(&text, fault.cause);
+    text_string(&text, " at ");
+    text_hex(&text, fault.pc);
+    text_string(&text, ", called from ");
+    text_hex(&text, fault.lr);
+    console_print(&text);
+}
+
+/* Sleeps unless an event is pending. It cannot become pending unseen between check and sleep:
+ * interrupts are disabled, and one that is pending ends the sleep. */
+static void sleep_if_idle(void)
+{
+    uint32_t irq = cpu_irq_disable();
+    if (!loop_pending(&loop)) {
+        cpu_sleep();
+    }
+    cpu_irq_restore(irq);
+}
+
+int main(void)
+{
+    clock_start();
+    uart_start();
+    cpu_irq_enable();
+    print_banner();
+    print_fault();
+    session_start();
+    for (;;) {
+        loop_dispatch(&loop);
+        sleep_if_idle();
+    }
+}

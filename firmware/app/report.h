@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * One inference in words.
+ */
+#ifndef APP_REPORT_H
+#define APP_REPORT_H
+
+#include "core/text.h"
+#include "infer/infer.h"
+
+/* Index of the largest code in output 0 (the first of equal ones); 0 if that is not int8. */
+uint32_t report_best(const infer_t *model);
+
+/* Writes "window 3: walking (score 97 %)" for class `best` of output 0. Without a label the class
+ * is its number; without softmax, whose codes are 256ths, there is no score. */
+void report_inference(text_t *text, const infer_t *model, uint32_t window, uint32_t best);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * See session.h.
+ */
+#include "app/session.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "app/console.h"
+#include "app/model.h"
+#include "app/report.h"
+#include "core/crc32.h"
+#include "hal/board.h"
+#include "hal/clock.h"
+#include "hal/cpu.h"
+#include "infer/infer.h"
+
+#define RESULT_DATA_MAX 64
+#define OUTPUT_DATA_MAX 256
+
+static struct {
+    infer_t model;
+    infer_status_t status; /* of the plan */
+    bool has_outputs;      /* no input has been written since the last run */
+    wire_run_t last_run;   /* answered by last_result, if that is for a window that ran */
+    wire_result_t last_result;
+    uint8_t last_data[RESULT_DATA_MAX];
+} session;
+
+static uint8_t payload[WIRE_MAX_PAYLOAD];
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static wire_bytes_t text_of(const char *string)
+{
+    const char *text = string != NULL ? string : "";
+    return (wire_bytes_t){(const uint8_t *)text, smaller((uint32_t)strlen(text), 32)};
+}
+
+static infer_status_t open_model(void)
+{
+    infer_verdict_t verdict = infer_check(torpor_plan, torpor_plan_length);
+    if (verdict.status != INFER_OK) {
+        return verdict.status;
+    }
+    return infer_init(&session.model, torpor_plan, torpor_plan_length, model_arena,
+                      model_arena_bytes);
+}
+
+/* What the model needs, only if it was accepted. */
+static void describe_model(wire_hello_t *hello)
+{
+    const plan_header_t *plan = session.model.plan;
+    hello->model = text_of(infer_name(&session.model));
+    hello->arena_bytes = plan->arena_bytes;
+    for (uint32_t i = 0; i < plan->n_inputs; i++) {
+        hello->input_bytes += infer_input_bytes(&session.model, i);
+    }
+    for (uint32_t i = 0; i < plan->n_outputs; i++) {
+        hello->output_bytes += infer_output_bytes(&session.model, i);
+    }
+}
+
+static void say_hello(uint32_t seq)
+{
+    wire_hello_t hello = {
+        .seq = seq,
+        .schema = WIRE_SCHEMA_HASH,
+        .board = text_of(board.name),
+        .model = text_of(NULL),
+        .plan_crc = crc32_update(0, torpor_plan, torpor_plan_length),
+        .plan_status = session.status,
+        .timer_hz = board.timer_hz,
+    };
+    if (session.status == INFER_OK) {
+        describe_model(&hello);
+    }
+    console_send(payload, wire_encode_hello(&hello, payload, sizeof payload));
+}
+
+static void acknowledge(uint32_t seq, uint32_t status)
+{
+    wire_ack_t ack = {.seq = seq, .status = status};
+    console_send(payload, wire_encode_ack(&ack, payload, sizeof payload));
+}
+
+/* True if [offset, offset + length) lies within `size` bytes. */
+static bool in_range(uint32_t offset, uint32_t length, uint32_t size)
+{
+    return length <= size && offset <= size - length;
+}
+
+static uint32_t write_input(const wire_input_t *request)
+{
+    if (session.status != INFER_OK) {
+        return WIRE_NO_MODEL;
+    }
+    uint8_t *input = infer_input(&session.model, request->index);
+    uint32_t size = infer_input_bytes(&session.model, request->index);
+    if (input == NULL || !in_range(request->offset, request->data.length, size)) {
+        return WIRE_BAD_REQUEST;
+    }
+    memcpy(input + request->offset, request->data.bytes, request->data.length);
+    session.has_outputs = false;
+    return WIRE_OK;
+}
+
+static uint32_t inputs_crc(void)
+{
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < session.model.plan->n_inputs; i++) {
+        crc =
+            crc32_update(crc, infer_input(&session.model, i), infer_input_bytes(&session.model, i));
+    }
+    return crc;
+}
+
+static void infer(wire_result_t *result)
+{
+    uint32_t start = clock_ticks();
+    infer_invoke(&session.model);
+    result->ticks = clock_ticks() - start;
+    result->stack = cpu_stack_used();
+    result->best = report_best(&session.model);
+    uint32_t length = smaller(infer_output_bytes(&session.model, 0), RESULT_DATA_MAX);
+    memcpy(session.last_data, infer_output(&session.model, 0), length);
+    result->data = (wire_bytes_t){session.last_data, length};
+    session.has_outputs = true;
+}
+
+static void send_result(const wire_result_t *result)
+{
+    console_send(payload, wire_encode_result(result, payload, sizeof payload));
+}
+
+static void refuse_run(const wire_run_t *request, uint32_t status)
+{
+    wire_result_t result = {.seq = request->seq, .status = status, .window = request->window};
+    send_result(&result);
+}
+
+static void report(const wire_result_t *result)
+{
+    text_t text = {0};
+    report_inference(&text, &session.model, result->window, result->best);
+    console_print(&text);
+    wire_counters_t counters = console_counters();
+    console_send(payload, wire_encode_counters(&counters, payload, sizeof payload));
+}
+
+static bool is_repeated(const wire_run_t *request)
+{
+    return session.last_result.data.length != 0 &&
+           memcmp(request, &session.last_run, sizeof *request) == 0;
+}
+
+static void run(const wire_run_t *request)
+{
+    if (session.status != INFER_OK) {
+        refuse_run(request, WIRE_NO_MODEL);
+    } else if (is_repeated(request)) {
+        send_result(&session.last_result);
+    } else if (inputs_crc() != request->crc) {
+        refuse_run(request, WIRE_STALE_INPUT);
+    } else {
+        session.last_run = *request;
+        session.last_result = (wire_result_t){.seq = request->seq, .window = request->window};
+        infer(&session.last_result);
+        send_result(&session.last_result);
+        report(&session.last_result);
+    }
+}
+
+/* The part of an output that is asked for, or the reason why there is none. */
+static uint32_t find_output(const wire_read_t *request, wire_bytes_t *data)
+{
+    if (session.status != INFER_OK) {
+        return WIRE_NO_MODEL;
+    }
+    const uint8_t *output = infer_output(&session.model, request->index);
+    uint32_t size = infer_output_bytes(&session.model, request->index);
+    if (!session.has_outputs || output == NULL || request->length > OUTPUT_DATA_MAX ||
+        !in_range(request->offset, request->length, size)) {
+        return WIRE_BAD_REQUEST;
+    }
+    *data = (wire_bytes_t){output + request->offset, request->length};
+    return WIRE_OK;
+}
+
+static void read_output(const wire_read_t *request)
+{
+    wire_output_t output = {
+        .seq = request->seq, .index = request->index, .offset = request->offset};
+    output.status = find_output(request, &output.data);
+    console_send(payload, wire_encode_output(&output, payload, sizeof payload));
+}
+
+void session_start(void)
+{
+    session.status = open_model();
+    say_hello(0);
+}
+
+void session_handle(const wire_request_t *request)
+{
+    switch (request->id) {
+    case WIRE_ID_PING:
+        say_hello(request->ping.seq);
+        break;
+    case WIRE_ID_INPUT:
+        acknowledge(request->input.seq, write_input(&request->input));
+        break;
+    case WIRE_ID_RUN:
+        run(&request->run);
+        break;
+    case WIRE_ID_READ:
+        read_output(&request->read);
+        break;
+    default:
+        break;
+    }
+}

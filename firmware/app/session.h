@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Answers the host's requests (firmware/wire/records.toml) with the embedded model.
+ */
+#ifndef APP_SESSION_H
+#define APP_SESSION_H
+
+#include "wire_records.h"
+
+/* Checks and opens the embedded plan, then says `hello`. A plan that is refused is never run:
+ * `hello` says why, everything else is answered with no_model. */
+void session_start(void);
+
+/* Carries out one request and answers it. Every request may be repeated without harm: a `run` that
+ * equals the last one is answered with its result again. */
+void session_handle(const wire_request_t *request);
+
+#endif

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Makes a linker script from a board's memory map: one template for every Arm board."""
+
+from torpor.board import Board
+from torpor.errors import UsageError
+
+_TEMPLATE = """\
+/* Made from boards/{name}/board.toml. Do not edit. */
+MEMORY
+{{
+    CODE (rx) : ORIGIN = {code_origin:#010x}, LENGTH = {code_size:#x}
+    RAM (rwx) : ORIGIN = {ram_origin:#010x}, LENGTH = {ram_size:#x}
+}}
+
+ENTRY(cortexm_reset)
+
+__stack_top = ORIGIN(RAM) + LENGTH(RAM);
+__stack_limit = __stack_top - {stack:#x};
+
+SECTIONS
+{{
+    .text :
+    {{
+        KEEP(*(.vectors))
+        *(.text .text.*)
+        *(.rodata .rodata.*)
+        . = ALIGN(4);
+    }} > CODE
+
+    .data :
+    {{
+        __data_start = .;
+        *(.data .data.*)
+        . = ALIGN(4);
+        __data_end = .;
+    }} > RAM AT > CODE
+    __data_load = LOADADDR(.data);
+
+    .bss (NOLOAD) :
+    {{
+        __bss_start = .;
+        *(.bss .bss.* COMMON)
+        . = ALIGN(4);
+        __bss_end = .;
+    }} > RAM
+
+    /* Neither copied nor cleared at start: survives a reset. */
+    .noinit (NOLOAD) :
+    {{
+        . = ALIGN(4);
+        *(.noinit .noinit.*)
+        . = ALIGN(4);
+        __noinit_end = .;
+    }} > RAM
+
+    ASSERT(__noinit_end <= __stack_limit, "RAM is full: static data reaches into the stack")
+
+    /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .eh_frame*) }}
+}}
+"""
+
+
+def script(board: Board, link: int | None = None) -> str:
+    """Return the linker script of `board` with the vector table at address `link`.
+
+    Args:
+        board: a board with memories `code` and `ram` and a budget, whose stack is reserved.
+        link: where the image lies; None is the start of the code memory. The image must end
+            before the code memory does.
+
+    Raises:
+        UsageError: `link` is outside the code memory or not aligned for a vector table.
+    """
+    code, ram = board.memory["code"], board.memory["ram"]
+    origin = code.origin if link is None else link
+    end = code.origin + code.size
+    if not code.origin <= origin < end or origin % 512:
+        raise UsageError(
+            f"link={origin:#x} is no place for an image of board '{board.name}'",
+            f"a multiple of 0x200 from {code.origin:#x} to below {end:#x}",
+        )
+    assert board.budget is not None
+    return _TEMPLATE.format(
+        name=board.name,
+        code_origin=origin,
+        code_size=end - origin,
+        ram_origin=ram.origin,
+        ram_size=ram.size,
+        stack=board.budget.stack,
+    )

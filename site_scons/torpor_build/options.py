@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""The options of the command line: typed, explained, and strict about unknown names."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torpor.board import Board, board_names, load_board
+from torpor.errors import TorporError, UsageError, unknown_name
+from torpor.paths import MODELS
+
+_SWITCH = {"0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes:
+        model: a folder of models/, or a quantized .tflite file.
+        bits: of the weights; 0 where the model is a file that is already quantized.
+        link: address of the image, None for the start of the code memory.
+    """
+
+    board: Board
+    model: Path
+    bits: int
+    keep_input: bool
+    release: bool
+    link: int | None
+
+    @property
+    def variant(self) -> str:
+        """Name of the folder in build/<board>/ that everything of this build lies in."""
+        return f"{self.model.name}-int{self.bits}" if self.bits else self.model.stem
+
+
+@dataclass(frozen=True)
+class _Option:
+    default: str
+    values: str
+    help: str
+
+
+def model_names() -> list[str]:
+    """Return the names of all models: the folders of models/ that have a model.toml."""
+    return sorted(path.parent.name for path in MODELS.glob("*/model.toml"))
+
+
+def _table() -> dict[str, _Option]:
+    return {
+        "board": _Option("mps2_an386", " | ".join(board_names()), "Which board to build for."),
+        "model": _Option(
+            "motion",
+            " | ".join([*model_names(), "FILE.tflite"]),
+            "Which model to build in: a folder of models/, or a quantized file.",
+        ),
+        "bits": _Option("8", "8 | 4", "Bits of the weights; a FILE.tflite has them already."),
+        "keep_input": _Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
+        "release": _Option("0", "0 | 1", "Leave out debug information."),
+        "link": _Option(
+            "", "0xADDRESS", "Where in the code memory the image lies; empty for its start."
+        ),
+    }
+
+
+def read_options(arguments: Mapping[str, str]) -> Options:
+    """Return the options given as NAME=VALUE on the command line.
+
+    Raises:
+        UsageError: an unknown option or value; names the nearest valid one.
+    """
+    table = _table()
+    for name in arguments:
+        if name not in table:
+            raise unknown_name("option", name, table)
+    values = {name: arguments.get(name, option.default) for name, option in table.items()}
+    model = _model(values["model"])
+    return Options(
+        board=load_board(values["board"]),
+        model=model,
+        bits=0 if model.suffix == ".tflite" else int(_choice("bits", values["bits"], ("8", "4"))),
+        keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
+        release=_SWITCH[_choice("release", values["release"].lower(), _SWITCH)],
+        link=_address(values["link"]),
+    )
+
+
+def _choice(name: str, value: str, valid: "Mapping[str, bool] | tuple[str, ...]") -> str:
+    if value not in valid:
+        raise unknown_name(f"value of {name}", value, valid)
+    return value
+
+
+def _model(value: str) -> Path:
+    if value.endswith(".tflite"):
+        if not Path(value).is_file():
+            raise UsageError(f"model={value}: there is no such file")
+        return Path(value).resolve()
+    if value not in model_names():
+        raise unknown_name("model", value, model_names())
+    return MODELS / value
+
+
+def _address(value: str) -> int | None:
+    try:
+        return int(value, 0) if value else None
+    except ValueError:
+        raise UsageError(f"link={value} is no address", "for example link=0x8000") from None
+
+
+def help_text() -> str:
+    """Return what `scons -h` prints."""
+    lines = [
+        "Builds a firmware with a model in it: build/<board>/<model>-int<bits>/firmware.elf\n",
+        "    scons [NAME=VALUE ...]        build",
+        "    scons [NAME=VALUE ...] run    build, start the emulator, stream test windows",
+        "    scons [NAME=VALUE ...] -c     remove what was built\n",
+        "options:",
+    ]
+    for name, option in _table().items():
+        lines.append(f"    {name}={option.values}")
+        lines.append(f"        {option.help} Default: {option.default or 'empty'}.")
+    return "\n".join(lines) + "\n"
+
+
+@contextmanager
+def user_errors(leave: Callable[[int], object]) -> Iterator[None]:
+    """Turn a TorporError into two lines on stderr and a call of `leave` with its exit code."""
+    try:
+        yield
+    except TorporError as error:
+        print(f"scons: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"hint: {error.hint}", file=sys.stderr)
+        leave(error.exit_code)

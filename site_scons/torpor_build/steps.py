@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""The steps of a build. Each function declares some targets and returns their nodes."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from SCons.Script import Action
+
+from torpor.board import Board
+from torpor.errors import MissingToolError
+from torpor.paths import FIRMWARE, ROOT
+from torpor.wire.schema import SCHEMA
+from torpor_build import config, linker, records
+from torpor_build.options import Options
+
+WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
+CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
+CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
+TORPOR = f'"{sys.executable}" -m torpor.cli.main'
+
+
+def environment(env: Any, options: Options) -> Any:
+    """Make `env` an environment for the board's core, with what all our C code is built with."""
+    board = options.board
+    env["ENV"]["PATH"] = os.environ.get("PATH", "")
+    env.Tool(board.core.toolchain.replace("-", "_"))
+    env.Append(
+        CPPPATH=["#firmware", f"#build/{board.name}/gen"],
+        CCFLAGS=[*board.core.flags, "-ffunction-sections", "-fdata-sections"],
+        CFLAGS=["-std=c11"],
+        LINKFLAGS=[*board.core.flags, "-Wl,--gc-sections"],
+    )
+    env.Append(CCFLAGS=[f"-ffile-prefix-map={ROOT}=.", *([] if options.release else ["-g"])])
+    env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su"])
+    return env
+
+
+def zcbor_folder() -> Path:
+    """Return the folder of the installed zcbor package, whose C sources the firmware uses."""
+    spec = importlib.util.find_spec("zcbor")
+    if spec is None or spec.origin is None:
+        raise MissingToolError("the Python package zcbor is missing", "tools/setup installs it")
+    return Path(spec.origin).parent
+
+
+def generated(env: Any, board: Board) -> list[Any]:
+    """Write the files made from records.toml and board.toml; return the C files among them."""
+    gen = f"#build/{board.name}/gen"
+    texts = {
+        "wire_records.h": records.header(SCHEMA),
+        "wire_records.c": records.source(SCHEMA),
+        "board_config.h": config.board_header(board),
+        "board.c": config.board_source(board),
+    }
+    nodes = [write_text(env, f"{gen}/{name}", text) for name, text in texts.items()]
+    return [node for node in nodes if str(node).endswith(".c")]
+
+
+def write_text(env: Any, target: str, text: str) -> Any:
+    """Declare a file with a known text."""
+
+    def write(target: list[Any], source: list[Any], env: Any) -> None:
+        Path(str(target[0])).write_text(source[0].read(), encoding="utf-8")
+
+    action = Action(write, "  write   $TARGET")
+    return env.Command(target, env.Value(text), action)[0]
+
+
+def firmware_objects(env: Any, board: Board) -> list[Any]:
+    """Compile everything that does not depend on the model: once for each board."""
+    zcbor = zcbor_folder()
+    out = f"#build/{board.name}/obj"
+    ours = env.Clone()
+    ours.Append(CCFLAGS=[*WARNINGS, "-isystem", str(zcbor / "include")])
+    ours.Append(CPPDEFINES=["ZCBOR_CANONICAL"])
+    fast = ours.Clone()
+    fast.Append(CCFLAGS=["-O2"])
+    ours.Append(CCFLAGS=["-Os"])
+    foreign = env.Clone()
+    foreign.Append(CCFLAGS=["-w", "-Os", "-isystem", str(zcbor / "include")])
+    foreign.Append(CPPDEFINES=["ZCBOR_CANONICAL"])
+    objects = [_object(ours, out, source) for source in _portable_sources(board)]
+    objects += [_object(fast, out, source) for source in _infer_sources(board)]
+    for source in generated(env, board):
+        objects += ours.Object(f"{out}/gen/{source.name[:-2]}.o", source)
+    for name in ("common", "decode", "encode"):
+        source = zcbor / "src" / f"zcbor_{name}.c"
+        objects += foreign.Object(f"{out}/zcbor/{name}.o", str(source))
+    return objects
+
+
+def _object(env: Any, out: str, source: Path) -> Any:
+    name = source.relative_to(FIRMWARE).with_suffix(".o")
+    return env.Object(f"{out}/{name}", f"#{source.relative_to(ROOT)}")[0]
+
+
+def _portable_sources(board: Board) -> list[Path]:
+    folders = ["app", "core", "wire", f"port/{board.port}"]
+    sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
+    if not board.memory:
+        return sources
+    shared = ["startup.c", "cpu.c", "fault.c", CLOCKS[board.timer.kind], CORES[board.core.name]]
+    return sources + [FIRMWARE / "port" / "cortexm" / name for name in shared]
+
+
+def _infer_sources(board: Board) -> list[Path]:
+    folders = ["infer", "infer/ops", "infer/kernels"]
+    return [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
+
+
+def _python_sources(env: Any, *packages: str) -> list[Any]:
+    """Every Python file of some packages of torpor: the tools that a step depends on."""
+    folders = [ROOT / "host" / "torpor" / package for package in packages]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    return [env.File(f"#{path.relative_to(ROOT)}") for path in files]
+
+
+def quantized(env: Any, options: Options) -> Any:
+    """Declare the quantized model; the same file for every board."""
+    if not options.bits:
+        return env.File(str(options.model))
+    name = options.model.name
+    command = f'{TORPOR} quantize "{options.model}" --bits {options.bits} -o "$TARGET"'
+    target = env.Command(
+        f"#build/models/{name}-int{options.bits}.tflite",
+        sorted(
+            str(p) for p in options.model.glob("*") if p.suffix in (".tflite", ".toml", ".json")
+        ),
+        Action(command, f"  quantize {name} to {options.bits} bits"),
+    )
+    env.Depends(target, _python_sources(env, "quantize", "model", "graph"))
+    return target[0]
+
+
+def _model_files(model: Path) -> list[str]:
+    """Every file of a model's folder that the quantizer may read."""
+    return sorted(str(p) for p in model.iterdir() if p.suffix in (".tflite", ".toml", ".json"))
+
+
+def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
+    """Declare the plan and the C files made from it; return those C files."""
+    labels = _labels(options.model)
+    flags = f"--name {options.model.stem} {f'--labels {labels}' if labels else ''}"
+    flags += " --keep-input" if options.keep_input else ""
+    names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
+    command = f'{TORPOR} compile "$SOURCE" {flags} -o "${{TARGET.dir}}" > /dev/null'
+    action = Action(command, "  compile $SOURCE")
+    plan = env.Command([f"{out}/{name}" for name in names], model, action)
+    env.Depends(plan, [*_python_sources(env, "compile", "graph", "plan"), "#firmware/infer/plan.h"])
+    step = Action(_write_model_source, "  write   $TARGET")
+    source = env.Command(f"{out}/gen/model.c", [plan[0], plan[2]], step)
+    env.Depends(source, "#site_scons/torpor_build/config.py")
+    return [plan[1], source[0]]
+
+
+def _labels(model: Path) -> str:
+    import tomllib  # noqa: PLC0415 - only for models of models/
+
+    if model.suffix == ".tflite":
+        return ""
+    return ",".join(tomllib.loads((model / "model.toml").read_text())["labels"])
+
+
+def _write_model_source(target: list[Any], source: list[Any], env: Any) -> None:
+    from torpor.plan.reader import Plan  # noqa: PLC0415 - not needed where nothing is to do
+
+    header = Plan.parse(Path(str(source[0])).read_bytes()).header
+    kernels = Path(str(source[1])).read_text().split()
+    text = config.model_source(header["arena_bytes"], header["arena_align"], kernels)
+    Path(str(target[0])).write_text(text, encoding="utf-8")
+
+
+def linked(env: Any, options: Options, objects: list[Any], sources: list[Any], out: str) -> Any:
+    """Declare the ELF file."""
+    env = env.Clone()
+    env.Append(CCFLAGS=[*WARNINGS, "-Os"])
+    own = [env.Object(f"{out}/obj/{s.name[:-2]}.o", s)[0] for s in sources]
+    if options.board.memory:
+        text = linker.script(options.board, options.link)
+        script = write_text(env, f"{out}/firmware.ld", text)
+        env.Append(LINKFLAGS=["-T", script.path])
+    elf = env.Program(f"{out}/firmware.elf", [*own, *objects])
+    if options.board.memory:
+        env.Depends(elf, script)
+    return elf[0]
+
+
+def run_target(env: Any, options: Options, elf: Any) -> Any:
+    """Declare `scons run`: the demo with the firmware that was built."""
+    model = options.model if not options.bits else options.model.name
+    command = f'{TORPOR} demo "{model}" --board {options.board.name} --elf "$SOURCE"'
+    command += f" --bits {options.bits}" if options.bits else ""
+    return env.AlwaysBuild(env.Alias("run", elf, Action(command, "  run     $SOURCE")))
