@@ -3,6 +3,7 @@
 """Runs a firmware on this computer: in QEMU, or as a process where the board is `native`."""
 
 from torpor.emulate.emulator import Emulator, start
+from torpor.emulate.firmware import Firmware
 from torpor.emulate.terminal import Terminal
 
-__all__ = ["Emulator", "Terminal", "start"]
+__all__ = ["Emulator", "Firmware", "Terminal", "start"]
