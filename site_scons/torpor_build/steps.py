@@ -20,13 +20,13 @@ from torpor_build.options import Options
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
 CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
-TORPOR = f'"{sys.executable}" -m torpor.cli.main'
+TORPOR = f'"{sys.executable}" -m torpor'
 
 
 def environment(env: Any, options: Options) -> Any:
     """Make `env` an environment for the board's core, with what all our C code is built with."""
     board = options.board
-    env["ENV"]["PATH"] = os.environ.get("PATH", "")
+    env["ENV"].update(PATH=os.environ.get("PATH", ""), PYTHONPATH=str(ROOT / "host"))
     env.Tool(board.core.toolchain.replace("-", "_"))
     env.Append(
         CPPPATH=["#firmware", f"#build/{board.name}/gen"],

@@ -20,6 +20,13 @@
 #define UART_TXD      REG32(BOARD_UART_BASE + 0x51C)
 #define UART_BAUDRATE REG32(BOARD_UART_BASE + 0x524)
 
+/* Chapter 14, General-Purpose Input/Output. */
+#define GPIO_BASE       0x50000000u
+#define GPIO_OUTSET     REG32(GPIO_BASE + 0x508)
+#define GPIO_PIN_CNF(n) REG32(GPIO_BASE + 0x700 + 4 * (n))
+
+#define PIN_CNF_OUTPUT 3u /* DIR output, input buffer disconnected */
+#define PIN_CNF_INPUT  0u /* DIR input, input buffer connected */
 #define ENABLE_ENABLED 4u
 #define INT_RXDRDY     (1u << 2)
 #define BAUD_115200    0x01D7E000u
@@ -28,6 +35,9 @@ _Static_assert(BOARD_UART_BAUD == 115200, "BAUDRATE takes values of a table; add
 
 void uart_start(void)
 {
+    GPIO_OUTSET = 1u << BOARD_UART_TX_PIN; /* the level of an idle line */
+    GPIO_PIN_CNF(BOARD_UART_TX_PIN) = PIN_CNF_OUTPUT;
+    GPIO_PIN_CNF(BOARD_UART_RX_PIN) = PIN_CNF_INPUT;
     UART_PSELTXD = BOARD_UART_TX_PIN;
     UART_PSELRXD = BOARD_UART_RX_PIN;
     UART_BAUDRATE = BAUD_115200;
