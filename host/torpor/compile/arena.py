@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which tensors need room in the arena, for how long, and where they are placed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torpor.compile.lowering import Record
+from torpor.compile.overlap import overlap_distance
 from torpor.compile.planner import Layout, Region, Trail, plan_memory
 from torpor.graph import Graph
 
 IO_ALIGN = 4
 """Inputs and outputs start at a multiple of this, so that callers may see them as words. Others
 are bytes to the portable kernels and start anywhere."""
-
-NEVER = 0x7FFFFFFF
-"""The distance of an operator whose output must not share bytes with its input."""
-
-Distance = Callable[[bytes], int]
-"""How far the output must start below input 0, from the bytes of the operator's record."""
 
 
 @dataclass(frozen=True)
@@ -76,19 +71,17 @@ def _regions(
 
 def _trails(
     records: Sequence[Record],
-    packed: Sequence[bytes],
     numbers: dict[int, int],
     regions: Sequence[Region],
-    distance: Distance,
 ) -> list[tuple[int, Trail]]:
     """Return (record, trail) for every output that may share the bytes of its dying input 0."""
     found = []
-    for index, (record, raw) in enumerate(zip(records, packed, strict=True)):
+    for index, record in enumerate(records):
         x, y = numbers[record.reads[0]], numbers[record.writes]
         others = {numbers[t] for t in record.reads[1:]}
         if x == y or x in others or regions[x].last != index + 1:
             continue
-        needed = distance(raw)
+        needed = overlap_distance(record)
         if needed < regions[y].size:
             found.append((index, Trail(x, y, max(0, needed))))
     return found
@@ -102,26 +95,23 @@ def _shares(layout: Layout, regions: Sequence[Region], trail: Trail) -> bool:
 def plan_arena(
     graph: Graph,
     records: Sequence[Record],
-    packed: Sequence[bytes],
     numbers: dict[int, int],
-    distance: Distance,
     *,
     keep_input: bool,
 ) -> Arena:
     """Place all tensors.
 
     Args:
-        packed: the bytes of each record, for `distance`.
         numbers: see number_tensors.
         keep_input: let the inputs live until the end.
     """
     regions = _regions(graph, records, numbers, keep_input)
-    trails = _trails(records, packed, numbers, regions, distance)
+    trails = _trails(records, numbers, regions)
     layout = plan_memory(regions, [t for _, t in trails])
     separate = plan_memory(regions).peak if trails else layout.peak
     cost = 0
     if keep_input:
-        free = plan_arena(graph, records, packed, numbers, distance, keep_input=False)
+        free = plan_arena(graph, records, numbers, keep_input=False)
         cost = layout.peak - free.layout.peak
     return Arena(
         roots=tuple(dict.fromkeys(graph.root(t) for t in numbers)),
@@ -131,8 +121,3 @@ def plan_arena(
         keep_input_cost=cost,
         separate_peak=separate,
     )
-
-
-def without_overlap(_: bytes) -> int:
-    """Return the distance where nothing may overlap."""
-    return NEVER

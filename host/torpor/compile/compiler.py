@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torpor.compile import ops
-from torpor.compile.arena import Arena, Distance, number_tensors, plan_arena, without_overlap
+from torpor.compile.arena import Arena, number_tensors, plan_arena
 from torpor.compile.emit import Data, Strings, assemble, kernel_words, pack_record, pack_struct
 from torpor.compile.lowering import Record, lower_op
 from torpor.compile.passes import run_passes
@@ -69,8 +69,7 @@ def compile_model(
     records = [lower_op(graph, op) for op in graph.ops]
     numbers = number_tensors(graph, records)
     stored = _store(records)
-    packed = _pack(graph, records, numbers, stored)
-    arena = plan_arena(graph, records, packed, numbers, _distance(), keep_input=keep_input)
+    arena = plan_arena(graph, records, numbers, keep_input=keep_input)
     packed = _pack(graph, records, numbers, stored, [i for i, _, _ in arena.overlaps])
     header = {
         "target": TARGETS[target],
@@ -102,16 +101,6 @@ def compile_model(
         passes=reasons,
     )
     return Compiled(plan, report, tuple(sorted({r.code for r in records})))
-
-
-def _distance() -> Distance:
-    """Return the kernels' own formula of how close an output may trail its input."""
-    try:
-        from torpor.engine import overlap_distance  # noqa: PLC0415
-    except ImportError:
-        return without_overlap
-    found: Distance = overlap_distance
-    return found
 
 
 def _check_length(graph: Graph) -> None:
@@ -176,7 +165,7 @@ def _pack(
     records: Sequence[Record],
     numbers: dict[int, int],
     stored: _Stored,
-    overlaps: Collection[int] = (),
+    overlaps: Collection[int],
 ) -> list[bytes]:
     """Return the bytes of all records."""
     packed = []

@@ -7,15 +7,21 @@ output starts `distance` bytes below the input.
 
 In terms of offsets, each pair (i, j) alive together needs o_j >= o_i + gap(i, j) or
 o_i >= o_j + gap(j, i), where gap(i, j) is the size of i, or `distance` for output i under input j.
-The search decides which one, in order of rising offsets, so that each placement is the lowest
-possible. It starts from the best of a few greedy layouts and stops as soon as the lower bound,
-the largest sum of live bytes of any step, is met.
+A branch and bound decides which one, in order of rising offsets, so that each placement is the
+lowest possible. It starts from the best of some greedy layouts, improved by moving regions about
+in their order, and everything stops as soon as the lower bound, the largest sum of live bytes of
+any step, is met.
 """
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 NODE_LIMIT = 20_000
+"""How many partial layouts are looked at before a layout is taken as good enough."""
+
+TRIES = 600
+"""How many changed orders are tried to improve the greedy layout."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class _Problem:
         self.regions = regions
         self.trails = {(t.y, t.x): min(t.distance, regions[t.y].size) for t in trails}
         count = range(len(regions))
+        steps = sorted({r.first for r in regions})
+        self.live = [
+            frozenset(i for i in count if regions[i].first <= s <= regions[i].last) for s in steps
+        ]
         self.near = [[j for j in count if j != i and self._together(i, j)] for i in count]
 
     def _together(self, i: int, j: int) -> bool:
@@ -91,11 +101,10 @@ class _Problem:
 
     def bound(self) -> int:
         """Return the largest number of bytes that any step needs."""
-        steps = {r.first for r in self.regions}
-        return max((self._live_bytes(s) for s in steps), default=0)
+        return max((self.needed(live) for live in self.live), default=0)
 
-    def _live_bytes(self, step: int) -> int:
-        live = {i for i, r in enumerate(self.regions) if r.first <= step <= r.last}
+    def needed(self, live: frozenset[int]) -> int:
+        """Return the bytes that regions need which are all alive at one step."""
         total = sum(self.regions[i].size for i in live)
         shared = [
             self.regions[x].size
@@ -117,7 +126,7 @@ def plan_memory(
     """
     problem = _Problem(regions, trails)
     bound = problem.bound()
-    best = min((_greedy(problem, order) for order in _orders(problem)), key=problem.peak)
+    best = _improve(problem, bound, min(_orders(problem), key=lambda o: _peak(problem, o)))
     search = _Search(problem, bound, best, node_limit)
     if search.peak > bound:
         search.run()
@@ -155,6 +164,25 @@ def _greedy(problem: _Problem, order: Sequence[int]) -> dict[int, int]:
     return placed
 
 
+def _peak(problem: _Problem, order: Sequence[int]) -> int:
+    return problem.peak(_greedy(problem, order))
+
+
+def _improve(problem: _Problem, bound: int, order: list[int]) -> dict[int, int]:
+    """Return the greedy layout of `order`, or of a better order found by moving one at a time."""
+    chance = random.Random(0)  # noqa: S311 - the same layout every time
+    best = _peak(problem, order)
+    for _ in range(TRIES):
+        if best == bound:
+            break
+        changed = order.copy()
+        changed.insert(chance.randrange(len(order)), changed.pop(chance.randrange(len(order))))
+        peak = _peak(problem, changed)
+        if peak <= best:
+            order, best = changed, peak
+    return _greedy(problem, order)
+
+
 class _Search:
     """Depth-first branch and bound over the order of rising offsets."""
 
@@ -187,10 +215,15 @@ class _Search:
 
     def _promising(self, placed: dict[int, int], lowest: dict[int, int]) -> bool:
         """Tell whether the open regions can still end below the best peak."""
-        regions = self.problem.regions
-        if max(lowest[i] + regions[i].size for i in lowest) >= self.peak:
+        if self.problem.peak(placed) >= self.peak:
             return False
-        return self.problem.peak(placed) < self.peak
+        for live in self.problem.live:
+            open_ = live & lowest.keys()
+            if open_:
+                floor = min(lowest[i] for i in open_)
+                if floor + self.problem.needed(open_) >= self.peak:
+                    return False
+        return True
 
     def _children(
         self, placed: dict[int, int], lowest: dict[int, int], last: int

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How close behind its input an output may be written.
+
+The same formula as infer_overlap_distance() of firmware/infer/overlap.h, where it is derived; a
+test holds the two equal. It is here too because compiling needs no C compiler.
+"""
+
+from collections.abc import Callable, Mapping
+
+from torpor.compile.lowering import Record
+
+NEVER = 0x7FFFFFFF
+"""The distance of an operator whose output must not share bytes with its input."""
+
+
+def overlap_distance(record: Record) -> int:
+    """Return how many bytes below input 0 the output must start at least, or NEVER.
+
+    A negative distance lets the output start above the input's first byte.
+    """
+    return _FORMULAS[record.code.rpartition("_")[0] or record.code](record)
+
+
+def _in_place(_: Record) -> int:
+    return 0
+
+
+def _never(_: Record) -> int:
+    return NEVER
+
+
+def _window(record: Record) -> int:
+    w = record.fields
+    in_c, out_c = (int(w[c] if c in w else w["channels"]) for c in ("in_c", "out_c"))
+    most = max(_row_distance(w, in_c, out_c, row) for row in range(w["out_h"]))
+    growth = w["out_h"] * w["out_w"] * out_c - w["in_h"] * w["in_w"] * in_c
+    return int(min(most + max(0, growth) * (w["batches"] - 1), NEVER))
+
+
+def _row_distance(w: Mapping[str, int], in_c: int, out_c: int, row: int) -> int:
+    """Return the distance that output row `row` needs: bytes written minus lowest byte needed."""
+    last = w["out_w"] - 1
+    kink = min(w["pad_left"] // w["stride_w"], last)
+    top = max(row * w["stride_h"] - w["pad_top"], 0)
+    limit = w["in_h"] * w["in_w"] * in_c
+    if row + 1 < w["out_h"]:
+        limit = min(limit, max((row + 1) * w["stride_h"] - w["pad_top"], 0) * w["in_w"] * in_c)
+    return max(
+        (row * w["out_w"] + column + 1) * out_c
+        - min((top * w["in_w"] + max(column * w["stride_w"] - w["pad_left"], 0)) * in_c, limit)
+        for column in (kink, min(kink + 1, last), last)
+    )
+
+
+def _fully_connected(record: Record) -> int:
+    w = record.fields
+    return int(w["out_n"] + max(0, w["out_n"] - w["in_n"]) * (w["batches"] - 1))
+
+
+def _add(record: Record) -> int:
+    dims = record.fields["dims"]
+    same = record.tensors["a"] == record.tensors["b"]
+    in_order = _contiguous(dims, record.fields["a_strides"])
+    harmless = not same or _contiguous(dims, record.fields["b_strides"])
+    return 0 if in_order and harmless else NEVER
+
+
+def _contiguous(dims: list[int], strides: list[int]) -> bool:
+    expected = 1
+    for dim, stride in zip(reversed(dims), reversed(strides), strict=True):
+        if dim != 1 and stride != expected:
+            return False
+        expected *= dim
+    return True
+
+
+_FORMULAS: dict[str, Callable[[Record], int]] = {
+    "ADD": _add,
+    "AVERAGE_POOL_2D": _window,
+    "CONV_2D": _window,
+    "COPY": _in_place,
+    "DEPTHWISE_CONV_2D": _window,
+    "FULLY_CONNECTED": _fully_connected,
+    "MAX_POOL_2D": _window,
+    "MEAN": _in_place,
+    "PAD": _never,
+    "RELU": _in_place,
+    "SOFTMAX": _in_place,
+}
