@@ -2,9 +2,12 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Asks the build for a firmware, and knows where it puts things."""
 
+import contextlib
+import fcntl
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,15 @@ def built(board: str, model: str, bits: int, elf: Path | None = None) -> Firmwar
     return Firmware(place, BUILD / "models" / f"{name}.tflite")
 
 
+@contextlib.contextmanager
+def _only_one() -> Iterator[None]:
+    """Wait until no other process of ours builds: scons does not share its folder."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def build(board: str, model: str, bits: int) -> Firmware:
     """Build it with scons, whose output goes to stderr.
 
@@ -72,7 +84,8 @@ def build(board: str, model: str, bits: int) -> Firmware:
     """
     goal = [f"board={board}", f"model={model}", f"bits={bits}"]
     command = [sys.executable, "-m", "SCons", "-Q", *goal]
-    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr.fileno(), check=False)
+    with _only_one():
+        done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
     if done.returncode:
         hint = f"the reason is above; to see it again: scons {' '.join(goal)}"
         raise TorporError("the firmware could not be built", hint)
