@@ -68,10 +68,11 @@ def to_codes(x: NDArray[np.float32], of: Quantization) -> NDArray[Any]:
     """Return the codes nearest to `x` (halves to even), saturated; floats stay as they are."""
     dtype = np.dtype(of.dtype)
     if dtype.kind == "f":
-        return x.astype(dtype)
+        return x
     info = np.iinfo(dtype)
     codes = np.rint(x / np.float32(of.scale)) + of.zero_point
-    return np.clip(codes, info.min, info.max).astype(dtype)
+    saturated: NDArray[Any] = np.clip(codes, info.min, info.max).astype(dtype)
+    return saturated
 
 
 def from_codes(codes: NDArray[Any], of: Quantization) -> NDArray[np.float32]:

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compare our C with TensorFlow Lite Micro, byte for byte.
+
+Compiles quantized models and runs random, extreme and sparse inputs through PyPI's tflite_micro
+and through torpor's C: on this machine, or with --board in the firmware that an emulator runs.
+
+Exits 1 if any output byte differs, else 5 if a model is not supported or does not fit the board,
+else 0.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from torpor.board import board_names, load_board
+from torpor.errors import UnsupportedError, unknown_name
+from torpor.verify import HOST, Verdict, verify
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+_positive.__name__ = "number above 0"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `torpor verify`."""
+    parser.add_argument("models", metavar="MODEL.tflite", nargs="+", type=Path)
+    parser.add_argument("--board", default=HOST, help="an emulated board (default: this machine)")
+    parser.add_argument(
+        "--inputs", type=_positive, default=20, metavar="N", help="inputs a model (default: 20)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the random inputs (default: 1)")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify each model; print the verdicts; return the exit code."""
+    if args.board not in (HOST, *board_names()):
+        raise unknown_name("board", args.board, [HOST, *board_names()])
+    if args.board != HOST:
+        load_board(args.board)
+    verdicts = [
+        verify(path, board=args.board, inputs=args.inputs, seed=args.seed) for path in args.models
+    ]
+    if args.json:
+        print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
+    else:
+        _print_table(verdicts)
+    return exit_code(verdicts)
+
+
+def exit_code(verdicts: list[Verdict]) -> int:
+    """Return 1 for a difference, else 5 for an unsupported model, else 0."""
+    if any(verdict.mismatches for verdict in verdicts):
+        return 1
+    return 0 if all(verdict.supported for verdict in verdicts) else UnsupportedError.exit_code
+
+
+def _print_table(verdicts: list[Verdict]) -> None:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", overflow="fold")
+    table.add_column("on", no_wrap=True)
+    table.add_column("inputs", justify="right")
+    table.add_column("verdict", overflow="fold")
+    for verdict in verdicts:
+        row = (Path(verdict.model).name, verdict.board, str(verdict.inputs))
+        table.add_row(*map(escape, row), _words(verdict))
+    Console().print(table)
+
+
+def _words(verdict: Verdict) -> str:
+    reason = escape(verdict.reason)
+    if not verdict.supported:
+        return f"[yellow]not supported[/]: {reason}"
+    if verdict.mismatches:
+        return f"[red]{verdict.mismatches} inputs differ[/]: {reason}"
+    return "[green]every byte equal[/]"

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Byte for byte: does our C compute what TensorFlow Lite Micro computes?
+
+verify(path)                    our C on this machine
+verify(path, board="microbit")  the whole firmware in the board's emulator
+"""
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from torpor.compile import compile_model
+from torpor.engine import Engine
+from torpor.errors import BudgetError, ModelError, UnsupportedError
+from torpor.golden import Golden
+from torpor.verify.board import BoardRunner, build_firmware
+from torpor.verify.stimuli import Stimulus, stimuli
+
+__all__ = ["HOST", "Verdict", "compare", "verify"]
+
+HOST = "host"
+"""Board name for our C on this machine."""
+
+_Array = NDArray[Any]
+
+
+class Runner(Protocol):
+    """Something that runs a model."""
+
+    def invoke(self, inputs: list[_Array], /) -> list[_Array]: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result for one model.
+
+    Attributes:
+        model: the file as it was named.
+        board: a board, or "host".
+        inputs: stimuli that were run; 0 if the model is not supported.
+        mismatches: how many of them gave another byte anywhere in the outputs.
+        supported: the model was compiled and fits; False leaves mismatches 0.
+        reason: why it is not supported, or the first difference, or "".
+    """
+
+    model: str
+    board: str
+    inputs: int
+    mismatches: int
+    supported: bool
+    reason: str
+
+
+def verify(path: Path, *, board: str = HOST, inputs: int = 20, seed: int = 1) -> Verdict:
+    """Run `inputs` stimuli through both and compare every output byte.
+
+    Raises:
+        ModelError: the file cannot be read or is broken.
+        DeviceError: the board does not answer.
+        TorporError: the firmware could not be built.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from None
+    try:
+        plan = compile_model(content, name=path.stem).plan
+        golden = Golden(content)
+        cases = stimuli(golden.inputs, inputs, seed)
+        with _runner(path, board, plan, golden) as ours:
+            differences = [d for d in _differences(cases, golden, ours) if d]
+    except (UnsupportedError, BudgetError) as error:
+        return Verdict(str(path), board, 0, 0, supported=False, reason=error.message)
+    first = differences[0] if differences else ""
+    return Verdict(str(path), board, inputs, len(differences), supported=True, reason=first)
+
+
+def _runner(
+    path: Path, board: str, plan: bytes, golden: Golden
+) -> contextlib.AbstractContextManager[Runner]:
+    if board == HOST:
+        return contextlib.nullcontext(Engine(plan))
+    return BoardRunner(board, build_firmware(board, path), golden.outputs)
+
+
+def _differences(cases: Iterable[Stimulus], golden: Runner, ours: Runner) -> Iterable[str]:
+    for number, case in enumerate(cases):
+        found = compare(golden.invoke(case.inputs), ours.invoke(case.inputs))
+        yield f"input {number} ({case.kind}): {found}" if found else ""
+
+
+def compare(expected: Sequence[_Array], found: Sequence[_Array]) -> str:
+    """Return "" if all outputs have equal bytes, else where they first differ and by how much."""
+    if len(expected) != len(found):
+        return f"{len(found)} outputs instead of {len(expected)}"
+    for index, (a, b) in enumerate(zip(expected, found, strict=True)):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"output {index} is {b.dtype}{list(b.shape)}, not {a.dtype}{list(a.shape)}"
+        if a.tobytes() != b.tobytes():
+            wrong = (a != b).reshape(-1).nonzero()[0]
+            at = int(wrong[0]) if len(wrong) else 0
+            codes = f"{b.reshape(-1)[at]} instead of {a.reshape(-1)[at]}"
+            return f"output {index}, element {at}: {codes}; {len(wrong)} of {a.size} differ"
+    return ""
