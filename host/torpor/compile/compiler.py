@@ -64,8 +64,8 @@ def compile_model(
         raise unknown_name("target", target, TARGETS)
     ops.load_all()
     graph, reasons = run_passes(read_tflite(tflite))
-    _check_ends(graph, labels)
     _check_length(graph)
+    _check_ends(graph, labels)
     records = [lower_op(graph, op) for op in graph.ops]
     numbers = number_tensors(graph, records)
     stored = _store(records)

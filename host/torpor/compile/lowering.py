@@ -189,8 +189,12 @@ def lower_op(graph: Graph, op: Op) -> Record:
     """
     if op.name not in OPERATORS:
         _refuse(graph, op)
-    known = OPERATORS[op.name]
-    return known.lower(Site(graph, op, known.supports))
+    return OPERATORS[op.name].lower(site_of(graph, op))
+
+
+def site_of(graph: Graph, op: Op) -> Site:
+    """Return the site of a supported operator."""
+    return Site(graph, op, OPERATORS[op.name].supports)
 
 
 def _refuse(graph: Graph, op: Op) -> NoReturn:

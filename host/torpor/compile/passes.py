@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from torpor.compile.fixed_point import activation_range
-from torpor.compile.lowering import Site
+from torpor.compile.lowering import site_of
 from torpor.compile.ops.pad import fill_of, paddings_of
 from torpor.compile.ops.relu import relu6_members
 from torpor.graph.model import Graph, Op, Tensor
@@ -107,7 +107,7 @@ def _same_codes(a: Tensor, b: Tensor) -> bool:
 
 
 def _fuse_one_pad(graph: Graph, pad: Op) -> Graph | str:
-    site = Site(graph, pad)
+    site = site_of(graph, pad)
     x, y = site.activation(0), site.output()
     before, after = paddings_of(site, x)
     if not _is_private(graph, y.index) or graph.consumers(y.index)[0].name not in _CONVOLUTIONS:
@@ -126,7 +126,7 @@ def _fuse_one_pad(graph: Graph, pad: Op) -> Graph | str:
 
 
 def _fuse_one_activation(graph: Graph, relu: Op) -> Graph | str:
-    site = Site(graph, relu)
+    site = site_of(graph, relu)
     x, y = site.activation(0), site.output()
     before = graph.producer(x.index)
     if before is None or before.name not in _CLAMPING or not _is_private(graph, x.index):
@@ -142,7 +142,7 @@ def _fuse_one_activation(graph: Graph, relu: Op) -> Graph | str:
 
 
 def _both_clamps(graph: Graph, before: Op, relu: Op) -> tuple[int, int]:
-    site = Site(graph, before)
+    site = site_of(graph, before)
     x = graph.tensors[before.outputs[0]]
     first = before.options.get("clamp", activation_range(site.fused_activation(), x))
     bounds = relu6_members(x) if relu.name == "RELU6" else {"act_min": x.zero_point, "act_max": 127}
