@@ -34,6 +34,7 @@ def environment(env: Any, options: Options) -> Any:
         CFLAGS=["-std=c11"],
         LINKFLAGS=[*board.core.flags, "-Wl,--gc-sections"],
     )
+    env.Replace(CCCOMSTR="  cc      $SOURCE", LINKCOMSTR="  link    $TARGET")
     env.Append(CCFLAGS=[f"-ffile-prefix-map={ROOT}=.", *([] if options.release else ["-g"])])
     env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su"])
     return env
@@ -124,7 +125,9 @@ def quantized(env: Any, options: Options) -> Any:
     if not options.bits:
         return env.File(str(options.model))
     name = options.model.name
-    command = f'{TORPOR} quantize "{options.model}" --bits {options.bits} -o "$TARGET"'
+    command = (
+        f'{TORPOR} quantize "{options.model}" --bits {options.bits} -o "$TARGET" > "$TARGET".log'
+    )
     target = env.Command(
         f"#build/models/{name}-int{options.bits}.tflite",
         sorted(
@@ -147,7 +150,9 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
     flags = f"--name {options.model.stem} {f'--labels {labels}' if labels else ''}"
     flags += " --keep-input" if options.keep_input else ""
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
-    command = f'{TORPOR} compile "$SOURCE" {flags} -o "${{TARGET.dir}}" > /dev/null'
+    command = (
+        f'{TORPOR} compile "$SOURCE" {flags} -o "${{TARGET.dir}}" > "${TARGET.dir}/compile.log"'
+    )
     action = Action(command, "  compile $SOURCE")
     plan = env.Command([f"{out}/{name}" for name in names], model, action)
     env.Depends(plan, [*_python_sources(env, "compile", "graph", "plan"), "#firmware/infer/plan.h"])
@@ -183,15 +188,36 @@ def linked(env: Any, options: Options, objects: list[Any], sources: list[Any], o
         text = linker.script(options.board, options.link)
         script = write_text(env, f"{out}/firmware.ld", text)
         env.Append(LINKFLAGS=["-T", script.path])
+    map_file = env.File(f"{out}/firmware.map")
+    env.Append(LINKFLAGS=[f"-Wl,-Map={map_file.path}"])
     elf = env.Program(f"{out}/firmware.elf", [*own, *objects])
+    env.SideEffect(map_file, elf)
+    env.Clean(elf, map_file)
     if options.board.memory:
         env.Depends(elf, script)
     return elf[0]
 
 
-def run_target(env: Any, options: Options, elf: Any) -> Any:
+def measured(env: Any, options: Options, elf: Any, out: str) -> Any:
+    """Declare footprint.json: the build fails here if the firmware is over the board's budget."""
+
+    def run(target: list[Any], source: list[Any], env: Any) -> None:
+        from torpor_build import budget  # noqa: PLC0415 - not needed where nothing is to do
+
+        objects = [Path(str(o)) for o in source[0].sources if str(o).endswith(".o")]
+        budget.measure_and_check(Path(str(source[0])), objects, options.board, Path(str(target[0])))
+
+    action = Action(run, "  measure $SOURCE")
+    report = env.Command(f"{out}/footprint.json", elf, action)
+    board = f"#boards/{options.board.name}/board.toml"
+    tools = [*_python_sources(env, "footprint"), "#site_scons/torpor_build/budget.py"]
+    env.Depends(report, [board, "#firmware/calls.toml", *tools])
+    return report[0]
+
+
+def run_target(env: Any, options: Options, elf: Any, footprint: Any) -> Any:
     """Declare `scons run`: the demo with the firmware that was built."""
     model = options.model if not options.bits else options.model.name
     command = f'{TORPOR} demo "{model}" --board {options.board.name} --elf "$SOURCE"'
     command += f" --bits {options.bits}" if options.bits else ""
-    return env.AlwaysBuild(env.Alias("run", elf, Action(command, "  run     $SOURCE")))
+    return env.AlwaysBuild(env.Alias("run", [elf, footprint], Action(command, "  run     $SOURCE")))

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Measures a linked firmware: sections and symbols of the ELF, the map file, the call graphs."""
+
+import json
+import tomllib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+from torpor.board import Board
+from torpor.errors import BudgetError
+from torpor.footprint.callgraph import CallGraph, StackAnalysis, worst_case
+from torpor.footprint.mapfile import Piece, pieces
+from torpor.paths import FIRMWARE
+
+CALLS_TOML = FIRMWARE / "calls.toml"
+_FLASH = (".text", ".rodata", ".data")
+_RAM = (".data", ".bss", ".noinit")
+_SHF_WRITE, _SHF_ALLOC = 1, 2
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a firmware uses, in bytes.
+
+    Attributes:
+        flash_bytes: code, constants, plan and the initial values of data.
+        ram_bytes: static data, the arena included, the stack not.
+        stack_bytes: the most that the stack can need; None where it is not analysed.
+        model_bytes: the plan.
+        arena_bytes: the model's working memory, part of ram_bytes.
+        code_bytes: flash without the plan.
+        stack_path: the functions of the deepest stack.
+        flash_parts: part of the firmware -> bytes of flash; `ram_parts` likewise.
+        kernels: operator name -> bytes of its kernel.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int | None
+    model_bytes: int
+    arena_bytes: int
+    code_bytes: int
+    stack_path: tuple[str, ...]
+    flash_parts: dict[str, int]
+    ram_parts: dict[str, int]
+    kernels: dict[str, int]
+
+    def to_json(self) -> str:
+        """Return the content of footprint.json."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def measure(elf: Path, map_text: str, graphs: Iterable[str], board: Board) -> Footprint:
+    """Measure a firmware.
+
+    Args:
+        elf: the linked file.
+        map_text: content of the linker's map file.
+        graphs: contents of the .ci files of its objects.
+        board: what it was built for; without memories the stack is not analysed.
+
+    Raises:
+        BudgetError: the stack has no bound that could be found.
+    """
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        flash, ram = _sizes(image)
+        symbols = _symbols(image)
+    placed = list(pieces(map_text))
+    stack = _stack(graphs, set(symbols), board) if board.memory else None
+    model = symbols.get("torpor_plan", 0)
+    return Footprint(
+        flash_bytes=flash,
+        ram_bytes=ram,
+        stack_bytes=stack.bytes if stack else None,
+        model_bytes=model,
+        arena_bytes=symbols.get("model_arena", 0),
+        code_bytes=flash - model,
+        stack_path=stack.functions if stack else (),
+        flash_parts=_parts(p for p in placed if p.output in _FLASH),
+        ram_parts=_parts(p for p in placed if p.output in _RAM),
+        kernels=_kernels(placed),
+    )
+
+
+def check_budget(footprint: Footprint, board: Board) -> list[str]:
+    """Return one sentence for each budget of the board that the firmware is over."""
+    if board.budget is None:
+        return []
+    rows = (
+        ("flash", footprint.flash_bytes, board.budget.flash),
+        ("RAM", footprint.ram_bytes, board.budget.ram),
+        ("stack", footprint.stack_bytes or 0, board.budget.stack),
+    )
+    return [
+        f"{name}: {used} bytes, {used - budget} over the budget of {budget}"
+        for name, used, budget in rows
+        if used > budget
+    ]
+
+
+def _sizes(image: Any) -> tuple[int, int]:
+    """Flash is what the file fills of the loaded segments; RAM is every writable section."""
+    flash = sum(s["p_filesz"] for s in image.iter_segments() if s["p_type"] == "PT_LOAD")
+    wanted = _SHF_WRITE | _SHF_ALLOC
+    ram = sum(s["sh_size"] for s in image.iter_sections() if s["sh_flags"] & wanted == wanted)
+    return flash, ram
+
+
+def _symbols(image: Any) -> dict[str, int]:
+    table = image.get_section_by_name(".symtab")
+    if table is None:
+        raise BudgetError("the ELF file has no symbols: it cannot be measured")
+    return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
+
+
+def _stack(graphs: Iterable[str], linked: set[str], board: Board) -> Any:
+    declared = tomllib.loads(CALLS_TOML.read_text())
+    graph = CallGraph()
+    for text in graphs:
+        graph.add(text)
+    analysis = StackAnalysis(graph, linked, declared["targets"], declared["library"])
+    return worst_case(analysis, declared["start"], declared["frame"][board.core.name])
+
+
+def _parts(placed: Iterable[Piece]) -> dict[str, int]:
+    """Sum sizes by part of the firmware, the biggest first."""
+    sums: dict[str, int] = {}
+    for piece in placed:
+        part = part_of(piece.object)
+        sums[part] = sums.get(part, 0) + piece.size
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
+
+
+def part_of(obj: str) -> str:
+    """Return which part of the firmware an object file belongs to: "app", "infer", "libc" ..."""
+    if ".a(" in obj or not obj.startswith("build"):
+        return "libc"
+    path = PurePath(obj)
+    if path.name in ("plan.o", "model.o"):
+        return {"plan.o": "plan", "model.o": "arena"}[path.name]
+    if "gen" in path.parts:
+        return "port" if path.name == "board.o" else "wire"
+    folder = path.parts[path.parts.index("obj") + 1]
+    return "kernels" if path.parent.name == "kernels" else folder
+
+
+def _kernels(placed: Iterable[Piece]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for piece in placed:
+        path = PurePath(piece.object)
+        if path.parent.name == "kernels" and piece.output in _FLASH:
+            name = path.stem.upper()
+            sums[name] = sums.get(name, 0) + piece.size
+    return dict(sorted(sums.items()))
