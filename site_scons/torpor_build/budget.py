@@ -11,13 +11,16 @@ from torpor.errors import BudgetError
 from torpor.footprint import check_budget, measure, picture, summary
 
 
-def measure_and_check(elf: Path, objects: list[Path], board: Board, target: Path) -> None:
+def measure_and_check(
+    elf: Path, objects: list[Path], board: Board, link: int | None, target: Path
+) -> None:
     """Write footprint.json and print a summary.
 
     Args:
         elf: the linked firmware; its map file lies beside it.
         objects: what it was linked from; their call graphs lie beside them.
         board: with the budget.
+        link: where the image begins, None for the start of the code memory.
         target: the file to write.
 
     Raises:
@@ -30,7 +33,7 @@ def measure_and_check(elf: Path, objects: list[Path], board: Board, target: Path
     except BudgetError as error:
         raise _failure(target, f"{error.message} ({error.hint})") from None
     print(f"  {summary(footprint, board)}")
-    problems = check_budget(footprint, board)
+    problems = check_budget(footprint, board, link)
     if problems and board.budget is not None:
         print(picture(footprint, board.budget))
         raise _failure(target, "; ".join(problems))

@@ -5,17 +5,21 @@
 from torpor.board import Board
 from torpor.errors import UsageError
 
+_LENGTH = 64 << 20
 _TEMPLATE = """\
 /* Made from boards/{name}/board.toml. Do not edit. */
+
+/* The regions are longer than the memories: what does not fit is linked all the same, so that the
+ * next step can show who uses how much, and fail. */
 MEMORY
 {{
-    CODE (rx) : ORIGIN = {code_origin:#010x}, LENGTH = {code_size:#x}
-    RAM (rwx) : ORIGIN = {ram_origin:#010x}, LENGTH = {ram_size:#x}
+    CODE (rx) : ORIGIN = {code_origin:#010x}, LENGTH = {length:#x}
+    RAM (rwx) : ORIGIN = {ram_origin:#010x}, LENGTH = {length:#x}
 }}
 
 ENTRY(cortexm_reset)
 
-__stack_top = ORIGIN(RAM) + LENGTH(RAM);
+__stack_top = {stack_top:#010x};
 __stack_limit = __stack_top - {stack:#x};
 
 SECTIONS
@@ -54,8 +58,6 @@ SECTIONS
         __noinit_end = .;
     }} > RAM
 
-    ASSERT(__noinit_end <= __stack_limit, "RAM is full: static data reaches into the stack")
-
     /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .eh_frame*) }}
 }}
 """
@@ -66,9 +68,7 @@ def script(board: Board, link: int | None = None) -> str:
 
     Args:
         board: a board with memories `code` and `ram` and a budget, whose stack is reserved.
-        link: where the image lies; None is the start of the code memory. The image must end
-            before the code memory does.
-
+        link: where the image lies; None is the start of the code memory.
     Raises:
         UsageError: `link` is outside the code memory or not aligned for a vector table.
     """
@@ -84,8 +84,8 @@ def script(board: Board, link: int | None = None) -> str:
     return _TEMPLATE.format(
         name=board.name,
         code_origin=origin,
-        code_size=end - origin,
         ram_origin=ram.origin,
-        ram_size=ram.size,
+        length=_LENGTH,
+        stack_top=ram.origin + ram.size,
         stack=board.budget.stack,
     )

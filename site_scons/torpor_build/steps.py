@@ -10,7 +10,7 @@ from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import Board
+from torpor.board import Board, load_board
 from torpor.errors import MissingToolError
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
@@ -20,7 +20,7 @@ from torpor_build.options import Options
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
 CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
-TORPOR = f'"{sys.executable}" -m torpor'
+TORPOR = [sys.executable, "-m", "torpor"]
 
 
 def environment(env: Any, options: Options) -> Any:
@@ -125,15 +125,19 @@ def quantized(env: Any, options: Options) -> Any:
     if not options.bits:
         return env.File(str(options.model))
     name = options.model.name
-    command = (
-        f'{TORPOR} quantize "{options.model}" --bits {options.bits} -o "$TARGET" > "$TARGET".log'
-    )
+    command: list[Any] = [
+        *TORPOR,
+        "quantize",
+        str(options.model),
+        "--bits",
+        options.bits,
+        "-o",
+        "$TARGET",
+    ]
     target = env.Command(
         f"#build/models/{name}-int{options.bits}.tflite",
-        sorted(
-            str(p) for p in options.model.glob("*") if p.suffix in (".tflite", ".toml", ".json")
-        ),
-        Action(command, f"  quantize {name} to {options.bits} bits"),
+        _model_files(options.model),
+        Action([[*command, ">", "${TARGET}.log"]], f"  quantize {name} to {options.bits} bits"),
     )
     env.Depends(target, _python_sources(env, "quantize", "model", "graph"))
     return target[0]
@@ -147,13 +151,12 @@ def _model_files(model: Path) -> list[str]:
 def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
     """Declare the plan and the C files made from it; return those C files."""
     labels = _labels(options.model)
-    flags = f"--name {options.model.stem} {f'--labels {labels}' if labels else ''}"
-    flags += " --keep-input" if options.keep_input else ""
+    command: list[Any] = [*TORPOR, "compile", "$SOURCE", "--name", options.model.stem]
+    command += ["--labels", labels] if labels else []
+    command += ["--keep-input"] if options.keep_input else []
+    command += ["-o", "${TARGET.dir}", ">", "${TARGET.dir}/compile.log"]
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
-    command = (
-        f'{TORPOR} compile "$SOURCE" {flags} -o "${{TARGET.dir}}" > "${TARGET.dir}/compile.log"'
-    )
-    action = Action(command, "  compile $SOURCE")
+    action = Action([command], "  compile $SOURCE")
     plan = env.Command([f"{out}/{name}" for name in names], model, action)
     env.Depends(plan, [*_python_sources(env, "compile", "graph", "plan"), "#firmware/infer/plan.h"])
     step = Action(_write_model_source, "  write   $TARGET")
@@ -201,23 +204,31 @@ def linked(env: Any, options: Options, objects: list[Any], sources: list[Any], o
 def measured(env: Any, options: Options, elf: Any, out: str) -> Any:
     """Declare footprint.json: the build fails here if the firmware is over the board's budget."""
 
-    def run(target: list[Any], source: list[Any], env: Any) -> None:
-        from torpor_build import budget  # noqa: PLC0415 - not needed where nothing is to do
-
-        objects = [Path(str(o)) for o in source[0].sources if str(o).endswith(".o")]
-        budget.measure_and_check(Path(str(source[0])), objects, options.board, Path(str(target[0])))
-
-    action = Action(run, "  measure $SOURCE")
-    report = env.Command(f"{out}/footprint.json", elf, action)
+    action = Action(_measure, "  measure $SOURCE")
+    report = env.Command(
+        f"{out}/footprint.json", elf, action, BOARD=options.board.name, LINK_ADDRESS=options.link
+    )
     board = f"#boards/{options.board.name}/board.toml"
     tools = [*_python_sources(env, "footprint"), "#site_scons/torpor_build/budget.py"]
     env.Depends(report, [board, "#firmware/calls.toml", *tools])
     return report[0]
 
 
+def _measure(target: list[Any], source: list[Any], env: Any) -> None:
+    from torpor_build import budget  # noqa: PLC0415 - not needed where nothing is to do
+
+    objects = [Path(str(o)) for o in source[0].sources if str(o).endswith(".o")]
+    board = load_board(env["BOARD"])
+    budget.measure_and_check(
+        Path(str(source[0])), objects, board, env["LINK_ADDRESS"], Path(str(target[0]))
+    )
+
+
 def run_target(env: Any, options: Options, elf: Any, footprint: Any) -> Any:
     """Declare `scons run`: the demo with the firmware that was built."""
-    model = options.model if not options.bits else options.model.name
-    command = f'{TORPOR} demo "{model}" --board {options.board.name} --elf "$SOURCE"'
-    command += f" --bits {options.bits}" if options.bits else ""
-    return env.AlwaysBuild(env.Alias("run", [elf, footprint], Action(command, "  run     $SOURCE")))
+    model = options.model.name if options.bits else str(options.model)
+    command: list[Any] = [*TORPOR, "demo", model, "--board", options.board.name, "--elf", "$SOURCE"]
+    command += ["--bits", options.bits] if options.bits else []
+    return env.AlwaysBuild(
+        env.Alias("run", [elf, footprint], Action([command], "  run     $SOURCE"))
+    )

@@ -88,19 +88,29 @@ def measure(elf: Path, map_text: str, graphs: Iterable[str], board: Board) -> Fo
     )
 
 
-def check_budget(footprint: Footprint, board: Board) -> list[str]:
-    """Return one sentence for each budget of the board that the firmware is over."""
+def check_budget(footprint: Footprint, board: Board, link: int | None = None) -> list[str]:
+    """Return one sentence for each budget or memory of the board that the firmware is over.
+
+    Args:
+        footprint: of the firmware.
+        board: with budget and memories, or with neither.
+        link: where the image begins in the code memory; None is its start.
+    """
     if board.budget is None:
         return []
+    code, ram, stack = board.memory["code"], board.memory["ram"], footprint.stack_bytes or 0
+    room = code.origin + code.size - (code.origin if link is None else link)
     rows = (
-        ("flash", footprint.flash_bytes, board.budget.flash),
-        ("RAM", footprint.ram_bytes, board.budget.ram),
-        ("stack", footprint.stack_bytes or 0, board.budget.stack),
+        ("flash", footprint.flash_bytes, "budget", board.budget.flash),
+        ("RAM", footprint.ram_bytes, "budget", board.budget.ram),
+        ("stack", stack, "budget", board.budget.stack),
+        ("flash", footprint.flash_bytes, "code memory", room),
+        ("RAM with stack", footprint.ram_bytes + board.budget.stack, "memory", ram.size),
     )
     return [
-        f"{name}: {used} bytes, {used - budget} over the budget of {budget}"
-        for name, used, budget in rows
-        if used > budget
+        f"{name}: {used} bytes, {used - limit} over the {what} of {limit}"
+        for name, used, what, limit in rows
+        if used > limit
     ]
 
 
