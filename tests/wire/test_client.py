@@ -206,7 +206,7 @@ def test_a_run_is_waited_for_longer_and_longer_but_not_for_ever() -> None:
     parrot = Parrot(b"")
     link = DeviceClient(parrot, tries=2, timeout=1, run_timeout=60)
     with pytest.raises(DeviceError, match="no answer to run in 9 tries, 66 s"):
-        link.repeat(1, 0, 0)
+        link.request(records.Run(1, 0, 0), "result")
 
 
 # ---- damage

@@ -145,7 +145,7 @@ class DeviceClient:
         Raises:
             DeviceError: no answer, or the device was built from other records.
         """
-        self._hello = self._request(records.Ping(self._next_seq()), "hello", self._steady())
+        self._hello = self.request(records.Ping(self._next_seq()), "hello")
         return self._hello
 
     def infer(self, window: int, inputs: Sequence[bytes]) -> Inference:
@@ -176,9 +176,14 @@ class DeviceClient:
             "does it restart again and again? look at what it prints",
         )
 
-    def repeat(self, seq: int, window: int, crc: int) -> Any:
-        """Send a `run` record as it is and return the `result`; for tests of the device."""
-        return self._request(records.Run(seq, window, crc), "result", self._growing())
+    def request(self, request: Any, answer: str) -> Any:
+        """Send a record that has a `seq` and return the record of kind `answer` with that seq.
+
+        Raises:
+            DeviceError: no answer, or the device was built from other records.
+        """
+        waits = self._growing() if answer == "result" else self._steady()
+        return self._exchange(request, answer, waits)
 
     def poll(self, timeout: float) -> None:
         """Let text lines and left-overs in for up to `timeout` seconds of silence."""
@@ -194,7 +199,7 @@ class DeviceClient:
         for index, data in enumerate(inputs):
             self._write_input(index, data)
         crc = zlib.crc32(b"".join(inputs))
-        result = self.repeat(self._next_seq(), window, crc)
+        result = self.request(records.Run(self._next_seq(), window, crc), "result")
         if result.status == STATUS["stale_input"]:
             return None
         self._expect_ok(result)
@@ -209,7 +214,7 @@ class DeviceClient:
         for offset in range(0, len(data), CHUNK):
             part = data[offset : offset + CHUNK]
             request = records.Input(self._next_seq(), index, offset, part)
-            self._expect_ok(self._request(request, "ack", self._steady()))
+            self._expect_ok(self.request(request, "ack"))
 
     def _read_outputs(self, first: bytes) -> list[bytes] | None:
         """Complete the outputs, of which `result` brought the first bytes of output 0.
@@ -233,7 +238,7 @@ class DeviceClient:
         """Read at most `length` bytes, half as many if that is too far; b"" at the end."""
         while length:
             request = records.Read(self._next_seq(), index, offset, length)
-            answer = self._request(request, "output", self._steady())
+            answer = self.request(request, "output")
             if answer.status == STATUS["ok"]:
                 return _output_data(answer, request)
             if answer.status != STATUS["bad_request"]:
@@ -274,7 +279,7 @@ class DeviceClient:
             if attempt >= PATIENT_AFTER:
                 wait = min(2 * wait, self._run_timeout)
 
-    def _request(self, request: Any, answer: str, waits: Iterable[float]) -> Any:
+    def _exchange(self, request: Any, answer: str, waits: Iterable[float]) -> Any:
         line = framing.encode_frame(records.encode(request))
         seen = _Seen()
         tries, total = 0, 0.0
