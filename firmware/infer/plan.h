@@ -291,7 +291,7 @@ typedef struct {
 } plan_pad_t;
 
 /* x, y: [rows, depth]; input differences below diff_min count as exp(..) = 0.
- * rescale turns a difference of codes, times beta, into Q5.26. */
+ * rescale turns a difference of codes, times beta, into Q5.26; its shift is 0..31. */
 typedef struct {
     plan_op_t op;
     uint16_t x;

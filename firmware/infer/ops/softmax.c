@@ -19,8 +19,10 @@ infer_status_t infer_check_softmax(const plan_header_t *plan, const plan_op_t *o
     }
     uint32_t bytes = size_mul(c->rows, c->depth);
     infer_use(uses, c->x, bytes, c->y, bytes);
-    if (!infer_rescale_ok(c->rescale) || c->rescale.shift < 0 || c->diff_min > 0) {
-        return INFER_E_RANGE; /* diff_min <= 0: the largest element always counts, sum > 0 */
+    /* diff_min <= 0: the largest element always counts, so that the sum is at least 2^19. */
+    if (!infer_multiplier_ok(c->rescale.multiplier) || c->rescale.shift < 0 ||
+        c->rescale.shift > 31 || c->diff_min > 0) {
+        return INFER_E_RANGE;
     }
     return INFER_OK;
 }

@@ -1,0 +1,383 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans built by hand from the structs of plan.h, one small specimen for each operator.
+
+The compiler is not involved, so that executor, checker and kernels are tested on their own.
+"""
+
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from torpor.plan.layout import CONST, OPCODES, ffi, fields, record_type, sizeof
+
+ALIGN = CONST["PLAN_ALIGN"]
+NO_STRING = CONST["PLAN_NO_STRING"]
+CODES = {name: code for code, name in OPCODES.items()}
+OVERLAP = CONST["PLAN_OP_OVERLAP"]
+PER_TENSOR = CONST["PLAN_OP_PER_TENSOR"]
+HALF = {"multiplier": 1 << 30, "shift": 0}
+"""The rescale factor 1/2."""
+
+
+def pack(kind: str, values: dict[str, Any]) -> bytes:
+    """Bytes of a struct of plan.h; nested structs are dicts, arrays are lists."""
+    return bytes(ffi.buffer(ffi.new(f"{kind} *", values)))
+
+
+def record(name: str, flags: int = 0, **values: Any) -> bytes:
+    """Bytes of the record of operator `name` ("CONV_2D_S8")."""
+    kind = record_type(CODES[name])
+    op = {"code": CODES[name], "flags": flags, "words": sizeof(kind) // 4}
+    return pack(kind, {"op": op, **values})
+
+
+def channel_block(bias: Sequence[int], multiplier: Sequence[int], shift: Sequence[int]) -> bytes:
+    """A channel block as plan.h describes it."""
+    block = struct.pack(f"<{len(bias)}i", *bias) + struct.pack(f"<{len(multiplier)}i", *multiplier)
+    shifts = struct.pack(f"<{len(shift)}b", *shift)
+    return block + shifts + bytes(-len(shifts) % 4)
+
+
+@dataclass
+class PlanBuilder:
+    """The parts of a plan; `build` puts them together, `header` overrides header fields."""
+
+    tensors: list[tuple[int, int, int, int]] = field(default_factory=list)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    ops: list[bytes] = field(default_factory=list)
+    strings: bytes = b"model\0x\0y\0cat\0dog\0"
+    data: bytes = b""
+    header: dict[str, Any] = field(default_factory=dict)
+
+    def tensor(self, offset: int, size: int, first: int, last: int) -> int:
+        """Add a tensor, return its number."""
+        self.tensors.append((offset, size, first, last))
+        return len(self.tensors) - 1
+
+    def put(self, data: bytes) -> int:
+        """Add bytes to the data section, 4-byte aligned; return their offset."""
+        self.data += bytes(-len(self.data) % 4)
+        offset = len(self.data)
+        self.data += data
+        return offset
+
+    def io(self, tensor: int, name: int = NO_STRING, **values: Any) -> dict[str, Any]:
+        """The description of an int8 tensor of one dimension."""
+        return {
+            "tensor": tensor,
+            "type": CONST["PLAN_TYPE_INT8"],
+            "rank": 1,
+            "dims": [self.tensors[tensor][1], 1, 1, 1, 1],
+            "scale": 0.5,
+            "zero_point": 0,
+            "name": name,
+            **values,
+        }
+
+    def build(self) -> bytes:
+        """Return the plan."""
+        sections = {
+            "tensors": b"".join(struct.pack("<IIHH", *t) for t in self.tensors),
+            "io": b"".join(pack("plan_io_t", io) for io in self.inputs + self.outputs),
+            "ops": b"".join(self.ops),
+            "strings": self.strings,
+            "data": self.data,
+        }
+        body, offsets = b"", {}
+        for name, content in sections.items():
+            start = sizeof("plan_header_t") + len(body)
+            gap = -start % (ALIGN if name == "data" else 4)
+            offsets[name] = start + gap
+            body += bytes(gap) + content
+        body += bytes(-(sizeof("plan_header_t") + len(body)) % ALIGN)
+        return pack("plan_header_t", self._header(offsets, sections, len(body))) + body
+
+    def _header(
+        self, offsets: dict[str, int], sections: dict[str, bytes], body: int
+    ) -> dict[str, Any]:
+        bits = 0
+        for op in self.ops:
+            bits |= 1 << op[0]
+        return {
+            "magic": CONST["PLAN_MAGIC"],
+            "version": CONST["PLAN_VERSION"],
+            "target": CONST["PLAN_TARGET_PORTABLE"],
+            "length": sizeof("plan_header_t") + body,
+            "kernels": [bits & 0xFFFFFFFF, bits >> 32],
+            "arena_bytes": max((t[0] + t[1] for t in self.tensors), default=0),
+            "arena_align": 16,
+            "n_tensors": len(self.tensors),
+            "n_ops": len(self.ops),
+            "n_inputs": len(self.inputs),
+            "n_outputs": len(self.outputs),
+            "n_labels": 2,
+            "ops_bytes": len(sections["ops"]),
+            "strings_bytes": len(sections["strings"]),
+            "data_bytes": len(sections["data"]),
+            "name": 0,
+            "labels": 10,
+            **offsets,
+            **self.header,
+        }
+
+
+def one_op(
+    name: str,
+    sizes: Sequence[int],
+    arguments: Callable[[PlanBuilder], dict[str, Any]],
+    flags: int = 0,
+    offsets: Sequence[int] | None = None,
+) -> PlanBuilder:
+    """A plan of one operator. `sizes` are the bytes of its inputs and, last, of its output."""
+    plan = PlanBuilder()
+    names = ["a", "b"] if name == "ADD_S8" else ["x"]
+    places = offsets or [sum(sizes[:i]) for i in range(len(sizes))]
+    for offset, size in zip(places[:-1], sizes[:-1], strict=True):
+        plan.inputs.append(plan.io(plan.tensor(offset, size, 0, 1), name=6))
+    y = plan.tensor(places[-1], sizes[-1], 1, 2)
+    plan.outputs.append(plan.io(y, name=8))
+    tensors = {n: i for i, n in enumerate(names)} | {"y": y}
+    plan.ops.append(record(name, flags, **tensors, **arguments(plan)))
+    return plan
+
+
+RANGE = {"act_min": -128, "act_max": 127}
+POINTS = {"x_zero_point": -3, "y_zero_point": 5}
+
+
+def _weights(plan: PlanBuilder, s4: bool, rows: int, n: int, channels: int) -> dict[str, int]:
+    codes = np.random.default_rng(1)
+    size = rows * (-(-n // 2) if s4 else n)
+    weights = plan.put(codes.integers(0, 256, size, np.uint8).tobytes())
+    block = channel_block(
+        list(range(channels)), [(1 << 30) + c for c in range(channels)], [-4] * channels
+    )
+    return {"weights": weights, "channels": plan.put(block)}
+
+
+CONV = {
+    "batches": 2,
+    "groups": 2,
+    "in_h": 5,
+    "in_w": 4,
+    "in_c": 6,
+    "out_h": 3,
+    "out_w": 4,
+    "out_c": 4,
+    "kernel_h": 3,
+    "kernel_w": 3,
+    "stride_h": 2,
+    "stride_w": 1,
+    "dilation_h": 1,
+    "dilation_w": 2,
+    "pad_top": 1,
+    "pad_left": 2,
+    **POINTS,
+    **RANGE,
+}
+POOL = {
+    "batches": 1,
+    "channels": 3,
+    "in_h": 5,
+    "in_w": 4,
+    "out_h": 3,
+    "out_w": 2,
+    "kernel_h": 3,
+    "kernel_w": 2,
+    "stride_h": 2,
+    "stride_w": 2,
+    "pad_top": 1,
+    "pad_left": 0,
+    **RANGE,
+}
+
+
+def conv_2d(s4: bool) -> PlanBuilder:
+    """Grouped, strided, dilated."""
+    name = "CONV_2D_S4" if s4 else "CONV_2D_S8"
+    return one_op(name, [240, 96], lambda p: CONV | _weights(p, s4, 4, 27, 4))
+
+
+def depthwise_conv_2d(s4: bool) -> PlanBuilder:
+    """Two outputs a channel, strided, dilated."""
+    values = {k: v for k, v in CONV.items() if k != "groups"} | {"multiplier": 2, "out_c": 12}
+    name = "DEPTHWISE_CONV_2D_S4" if s4 else "DEPTHWISE_CONV_2D_S8"
+    return one_op(name, [240, 288], lambda p: values | _weights(p, s4, 9, 12, 12))
+
+
+def fully_connected(s4: bool) -> PlanBuilder:
+    """Two rows of seven to three."""
+    values = {"batches": 2, "in_n": 7, "out_n": 3, "w_zero_point": 1, **POINTS, **RANGE}
+    name = "FULLY_CONNECTED_S4" if s4 else "FULLY_CONNECTED_S8"
+    return one_op(name, [14, 6], lambda p: values | _weights(p, s4, 3, 7, 3))
+
+
+def fully_connected_per_tensor() -> PlanBuilder:
+    """As fully_connected, with one multiplier for all outputs."""
+    values = {"batches": 2, "in_n": 7, "out_n": 3, "w_zero_point": 1, **POINTS, **RANGE}
+
+    def arguments(plan: PlanBuilder) -> dict[str, Any]:
+        weights = plan.put(bytes(range(21)))
+        return values | {
+            "weights": weights,
+            "channels": plan.put(channel_block([1, 2, 3], [1 << 30], [-3])),
+        }
+
+    return one_op("FULLY_CONNECTED_S8", [14, 6], arguments, PER_TENSOR)
+
+
+def pool(name: str) -> PlanBuilder:
+    """A pool that touches the border."""
+    return one_op(name, [60, 18], lambda _: POOL)
+
+
+def add() -> PlanBuilder:
+    """A row added to each row."""
+    values = {
+        "left_shift": 20,
+        "dims": [1, 1, 3, 4],
+        "a_strides": [12, 12, 4, 1],
+        "b_strides": [0, 0, 0, 1],
+        "a_zero_point": 1,
+        "b_zero_point": -2,
+        "y_zero_point": 3,
+        "a_rescale": HALF,
+        "b_rescale": HALF,
+        "y_rescale": {"multiplier": 1 << 30, "shift": -18},
+        **RANGE,
+    }
+    return one_op("ADD_S8", [12, 4, 12], lambda _: values)
+
+
+def chain() -> PlanBuilder:
+    """A fully connected layer, RELU in place, a trailing pool, COPY in place, SOFTMAX in place."""
+    plan = PlanBuilder()
+    weights = plan.put(bytes(range(48)))
+    channels = plan.put(channel_block([0] * 8, [1 << 30] * 8, [-6] * 8))
+    places = [(24, 6, 0, 1), (2, 8, 1, 2), (2, 8, 2, 3), (0, 4, 3, 4), (0, 4, 4, 5), (0, 4, 5, 6)]
+    x, a, b, c, d, y = (plan.tensor(*place) for place in places)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(y, scale=1 / 256, zero_point=-128))
+    layer = {"batches": 1, "in_n": 6, "out_n": 8, "w_zero_point": 0, **POINTS, **RANGE}
+    window = {
+        "batches": 1,
+        "channels": 2,
+        "in_h": 2,
+        "in_w": 2,
+        "out_h": 2,
+        "out_w": 1,
+        "kernel_h": 1,
+        "kernel_w": 2,
+        "stride_h": 1,
+        "stride_w": 1,
+        "pad_top": 0,
+        "pad_left": 0,
+        **RANGE,
+    }
+    relu = {"count": 8, **POINTS, "act_min": 0, "act_max": 90, "rescale": HALF}
+    softmax = {"rows": 1, "depth": 4, "rescale": {"multiplier": 1 << 30, "shift": 22}}
+    plan.ops = [
+        record("FULLY_CONNECTED_S8", x=x, y=a, weights=weights, channels=channels, **layer),
+        record("RELU_S8", OVERLAP, x=a, y=b, **relu),
+        record("MAX_POOL_2D_S8", OVERLAP, x=b, y=c, **window),
+        record("COPY", OVERLAP, x=c, y=d, bytes=4),
+        record("SOFTMAX_S8", OVERLAP, x=d, y=y, diff_min=-200, **softmax),
+    ]
+    return plan
+
+
+MEAN = {"outer": 2, "reduced": 5, "inner": 3, **POINTS}
+PAD = {"dims": [1, 2, 1, 2, 3], "before": [0, 1, 0, 1, 2], "after": [1, 0, 0, 2, 1], "value": -7}
+SOFTMAX = {"rows": 2, "depth": 5, "diff_min": -248}
+RELU = {"count": 9, **POINTS, **RANGE, "rescale": {"multiplier": 1 << 30, "shift": 1}}
+
+SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
+    "conv s8": lambda: conv_2d(False),
+    "conv s4": lambda: conv_2d(True),
+    "depthwise s8": lambda: depthwise_conv_2d(False),
+    "depthwise s4": lambda: depthwise_conv_2d(True),
+    "fully connected s8": lambda: fully_connected(False),
+    "fully connected s4": lambda: fully_connected(True),
+    "fully connected per tensor": fully_connected_per_tensor,
+    "average pool": lambda: pool("AVERAGE_POOL_2D_S8"),
+    "max pool": lambda: pool("MAX_POOL_2D_S8"),
+    "mean": lambda: one_op(
+        "MEAN_S8", [30, 6], lambda _: MEAN | {"rescale": {"multiplier": 858993459, "shift": -2}}
+    ),
+    "add": add,
+    "pad": lambda: one_op("PAD_S8", [12, 2 * 3 * 1 * 5 * 6], lambda _: PAD),
+    "softmax": lambda: one_op(
+        "SOFTMAX_S8",
+        [10, 10],
+        lambda _: SOFTMAX | {"rescale": {"multiplier": 1 << 30, "shift": 20}},
+    ),
+    "relu": lambda: one_op("RELU_S8", [9, 9], lambda _: RELU),
+    "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
+    "chain": chain,
+}
+"""A sound plan for each operator, by name."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A number somewhere in a plan."""
+
+    label: str
+    offset: int
+    size: int
+
+    def get(self, plan: bytes) -> int:
+        """Its value, unsigned."""
+        return int.from_bytes(plan[self.offset : self.offset + self.size], "little")
+
+    def set(self, plan: bytes, value: int) -> bytes:
+        """The plan with another value there, cut to the field's size."""
+        data = (value % (1 << 8 * self.size)).to_bytes(self.size, "little")
+        return plan[: self.offset] + data + plan[self.offset + self.size :]
+
+
+def _leaves(kind: Any, offset: int, label: str) -> Iterator[Field]:
+    if kind.kind == "struct":
+        for name, member in kind.fields:
+            yield from _leaves(member.type, offset + member.offset, f"{label}.{name}")
+    elif kind.kind == "array":
+        size = ffi.sizeof(kind.item)
+        for i in range(kind.length):
+            yield from _leaves(kind.item, offset + i * size, f"{label}[{i}]")
+    else:
+        yield Field(label, offset, ffi.sizeof(kind))
+
+
+def fields_of(plan: bytes) -> list[Field]:
+    """Every number in the header, the tables and the records of a sound plan."""
+    header = ffi.from_buffer("plan_header_t *", plan)
+    found = list(_leaves(ffi.typeof("plan_header_t"), 0, "header"))
+    for i in range(header.n_tensors):
+        at = header.tensors + i * sizeof("plan_tensor_t")
+        found += _leaves(ffi.typeof("plan_tensor_t"), at, f"tensor {i}")
+    for i in range(header.n_inputs + header.n_outputs):
+        at = header.io + i * sizeof("plan_io_t")
+        found += _leaves(ffi.typeof("plan_io_t"), at, f"io {i}")
+    at = header.ops
+    for i in range(header.n_ops):
+        kind = record_type(plan[at])
+        found += _leaves(ffi.typeof(kind), at, f"op {i}")
+        at += sizeof(kind)
+    return found
+
+
+def field_named(plan: bytes, label: str) -> Field:
+    """The field of that label, such as "op 0.rescale.shift"."""
+    return next(f for f in fields_of(plan) if f.label == label)
+
+
+def changed(plan: bytes, label: str, value: int) -> bytes:
+    """The plan with one number changed."""
+    return field_named(plan, label).set(plan, value)
+
+
+assert fields("plan_header_t"), "plan.h is read"
