@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiler's formula of how close an output may trail its input is the C engine's."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from torpor.compile.emit import pack_record
+from torpor.compile.lowering import Record
+from torpor.compile.overlap import overlap_distance
+from torpor.engine import overlap_distance as in_c
+from torpor.plan.layout import OPCODES
+
+SMALL = st.integers(1, 9)
+WINDOW: dict[str, st.SearchStrategy[Any]] = {
+    "batches": st.integers(1, 3),
+    **{f"{io}_{axis}": SMALL for io in ("in", "out") for axis in "hw"},
+    **{f"{what}_{axis}": st.integers(1, 4) for what in ("kernel", "stride") for axis in "hw"},
+    "pad_top": st.integers(0, 5),
+    "pad_left": st.integers(0, 5),
+}
+CHANNELS = {"in_c": SMALL, "out_c": SMALL}
+CONV = {**WINDOW, **CHANNELS, "dilation_h": st.just(1), "dilation_w": st.just(2)}
+ROWS = {"batches": st.integers(1, 5), "in_n": SMALL, "out_n": SMALL}
+FOUR = st.lists(st.integers(1, 3), min_size=4, max_size=4)
+STRIDES = st.one_of(
+    st.just([27, 9, 3, 1]), st.lists(st.sampled_from([0, 1, 2, 3, 6]), min_size=4, max_size=4)
+)
+FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
+    "ADD_S8": {"dims": FOUR, "a_strides": STRIDES, "b_strides": STRIDES},
+    "AVERAGE_POOL_2D_S8": {**WINDOW, "channels": SMALL},
+    "CONV_2D_S4": {**CONV, "groups": st.just(1)},
+    "CONV_2D_S8": {**CONV, "groups": st.just(1)},
+    "COPY": {"bytes": SMALL},
+    "DEPTHWISE_CONV_2D_S4": {**CONV, "multiplier": SMALL},
+    "DEPTHWISE_CONV_2D_S8": {**CONV, "multiplier": SMALL},
+    "FULLY_CONNECTED_S4": ROWS,
+    "FULLY_CONNECTED_S8": ROWS,
+    "MAX_POOL_2D_S8": {**WINDOW, "channels": SMALL},
+    "MEAN_S8": {"outer": SMALL, "reduced": SMALL, "inner": SMALL},
+    "PAD_S8": {"dims": st.just([1, 1, 2, 3, 4])},
+    "RELU_S8": {"count": SMALL},
+    "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
+}
+
+
+def test_every_operator_of_the_plan_is_compared() -> None:
+    assert set(FIELDS) == set(OPCODES.values())
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.data())
+def test_both_formulas_agree(data: st.DataObject) -> None:
+    code = data.draw(st.sampled_from(sorted(FIELDS)))
+    fields = {name: data.draw(strategy) for name, strategy in FIELDS[code].items()}
+    inputs = {"a": 0, "b": data.draw(st.integers(0, 1))} if code == "ADD_S8" else {"x": 0}
+    record = Record(code, fields, {**inputs, "y": 2})
+    raw = pack_record(code, 0, {**fields, **record.tensors})
+    assert overlap_distance(record) == in_c(raw)
