@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorded code sizes of the kernels, by core, and estimates from them.
 
-code_sizes.toml has one table a core: `engine` is the executor's bytes, the others are operator
-names of the plan with what linking that kernel adds:
+code_sizes.toml has one table a core: `engine` is the firmware without kernels and plan, the
+others are operator names of the plan with what linking that kernel adds:
 
     [cortex-m4]
     engine = 1234
@@ -28,7 +28,7 @@ def load(path: Path = TABLE) -> dict[str, dict[str, int]]:
 
 
 def estimate(sizes: dict[str, int], kernels: Iterable[str]) -> int | None:
-    """Return the bytes of the executor and `kernels`, None if one of them is not recorded."""
+    """Return the bytes of the firmware with `kernels`, None if one of them is not recorded."""
     wanted = ["engine", *kernels]
     if any(name not in sizes for name in wanted):
         return None
