@@ -3,15 +3,19 @@
 
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
-from compile.models import one_dense, small_cnn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tflite_builder import GraphBuilder, schema
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from support.small_models import one_dense, small_cnn
+from support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.errors import ModelError
 from torpor.graph import read_tflite
@@ -23,12 +27,10 @@ MODEL = small_cnn()
 SMALL = one_dense()
 
 
-def edited(data: bytes, change: object) -> bytes:
+def edited(data: bytes, change: Callable[[Any], object]) -> bytes:
     """Return a model with `change(model)` applied through the schema's object API."""
-    import flatbuffers
-
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data)))
-    change(model)  # type: ignore[operator]
+    change(model)
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -68,16 +70,16 @@ def test_options_that_are_left_out_have_the_defaults_of_the_schema() -> None:
 
 
 def test_the_operator_code_is_the_larger_of_the_old_and_the_new_field() -> None:
-    def old_only(model: object) -> None:
-        for code in model.operatorCodes:  # type: ignore[attr-defined]
+    def old_only(model: Any) -> None:
+        for code in model.operatorCodes:
             code.deprecatedBuiltinCode, code.builtinCode = code.builtinCode, 0
 
     assert [o.name for o in read_tflite(edited(SMALL, old_only)).ops] == ["FULLY_CONNECTED"]
 
 
 def test_a_free_batch_in_the_shape_signature_is_ignored() -> None:
-    def free_batch(model: object) -> None:
-        for tensor in model.subgraphs[0].tensors:  # type: ignore[attr-defined]
+    def free_batch(model: Any) -> None:
+        for tensor in model.subgraphs[0].tensors:
             tensor.shapeSignature = [-1, *list(tensor.shape)[1:]]
 
     assert compile_model(edited(SMALL, free_batch)).plan == compile_model(SMALL).plan
@@ -169,22 +171,22 @@ def test_many_tables_that_share_one_vector_cost_neither_memory_nor_time() -> Non
 
 
 def test_a_constant_whose_data_has_the_wrong_length_is_named() -> None:
-    def shorten(model: object) -> None:
-        model.buffers[-1].data = model.buffers[-1].data[:-1]  # type: ignore[attr-defined]
+    def shorten(model: Any) -> None:
+        model.buffers[-1].data = model.buffers[-1].data[:-1]
 
     with pytest.raises(ModelError, match=r"tensor 1 .* has 11 bytes of data instead of 12"):
         read_tflite(edited(SMALL, shorten))
 
 
 def test_an_int4_constant_with_a_byte_a_code_is_refused() -> None:
-    def mislabel(model: object) -> None:
-        model.subgraphs[0].tensors[1].type = schema.TensorType.INT4  # type: ignore[attr-defined]
+    def mislabel(model: Any) -> None:
+        model.subgraphs[0].tensors[1].type = schema.TensorType.INT4
 
     with pytest.raises(ModelError, match="12 bytes of data instead of 6"):
         read_tflite(edited(SMALL, mislabel))
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Any], object]] = {
     "reads tensor 0 before": lambda m: setattr(m.subgraphs[0], "inputs", [2]),
     "model has no output": lambda m: setattr(m.subgraphs[0], "outputs", []),
     "not distinct": lambda m: setattr(m.subgraphs[0], "outputs", [2, 2]),

@@ -60,10 +60,10 @@ def smallest_peak(regions: list[Region], trails: list[Trail]) -> int:
         offsets: dict[int, int] = {}
         for i in order:
             low = 0
-            for j in offsets:
+            for j, offset in offsets.items():
                 a, b = regions[i], regions[j]
                 if a.first <= b.last and b.first <= a.last:
-                    low = max(low, offsets[j] + gaps.get((j, i), b.size))
+                    low = max(low, offset + gaps.get((j, i), b.size))
             offsets[i] = -(-low // regions[i].align) * regions[i].align
         best = min(best, max(offsets[i] + regions[i].size for i in offsets))
     return best

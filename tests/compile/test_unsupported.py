@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from compile.models import one_dense
-from support.tflite_builder import GraphBuilder, schema
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from support.small_models import one_dense
+from support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.compile.lowering import ALTERNATIVES, OPERATORS
 from torpor.errors import ModelError, TorporError, UnsupportedError, UsageError
@@ -78,7 +79,9 @@ def conv(**changes: object) -> bytes:
     y = g.conv_2d(x, w, scale=0.5)
     for name, value in changes.items():
         target, _, attribute = name.partition("_")
-        setattr({"x": g._tensors[x], "w": g._tensors[w], "y": g._tensors[y]}[target], attribute, value)
+        setattr(
+            {"x": g._tensors[x], "w": g._tensors[w], "y": g._tensors[y]}[target], attribute, value
+        )
     return g.build([y])
 
 

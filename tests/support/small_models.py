@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small models for the compiler's tests."""
+"""Small models for the compiler's tests, and how to compare our C with TensorFlow Lite Micro."""
 
 import numpy as np
 
 from support.tflite_builder import GraphBuilder
+from torpor.compile import Compiled
+from torpor.engine import Engine
+from torpor.golden import Golden
 
 SCALES = (0.02, 0.05, 0.013, 0.031)
 
@@ -21,9 +24,7 @@ def small_cnn(seed: int = 0, weight: str = "int8") -> bytes:
     g = GraphBuilder()
     x = g.input((1, 9, 7, 3), scale=0.04, zero_point=-5, name="window")
     w = g.constant(codes(rng, (4, 3, 3, 3), bits), weight, scale=list(SCALES))
-    a = g.conv_2d(
-        x, w, g.bias(x, w, [3, -9, 0, 77]), scale=0.3, zero_point=9, activation="relu"
-    )
+    a = g.conv_2d(x, w, g.bias(x, w, [3, -9, 0, 77]), scale=0.3, zero_point=9, activation="relu")
     k = g.constant(codes(rng, (1, 3, 3, 4), bits), weight, scale=list(SCALES), axis=3)
     b = g.depthwise_conv_2d(a, k, g.bias(a, k, [1, 2, 3, 4]), scale=0.5, zero_point=-3)
     c = g.add(a, b, scale=0.6, zero_point=1)
@@ -40,3 +41,17 @@ def one_dense(**changes: object) -> bytes:
     x = g.input((1, 6), scale=0.1)
     w = g.constant(np.arange(12).reshape(2, 6) - 6, **{"scale": 0.05, **changes})  # type: ignore[arg-type]
     return g.build([g.fully_connected(x, w, scale=0.2)])
+
+
+def mismatches(model: bytes, compiled: Compiled, inputs: int, seed: int) -> list[str]:
+    """Return a line for every output that differs from TFLM's, on random and extreme inputs."""
+    engine, golden = Engine(compiled.plan, sanitize=True), Golden(model)
+    rng = np.random.default_rng(seed)
+    found = []
+    for n in range(inputs):
+        x = [rng.integers(-128, 128, i.shape).astype(np.int8) for i in engine.inputs]
+        x = [np.full_like(v, (-128, 127)[n]) if n < 2 else v for v in x]
+        for k, (ours, theirs) in enumerate(zip(engine.invoke(x), golden.invoke(x), strict=True)):
+            if ours.tobytes() != theirs.tobytes():
+                found.append(f"input {n}, output {k}: {ours.ravel()} is not {theirs.ravel()}")
+    return found
