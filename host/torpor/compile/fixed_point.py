@@ -61,11 +61,6 @@ def float_ratio(a: float, b: float) -> float:
     return float(np.float32(a) / np.float32(b))
 
 
-def float_product(a: float, b: float) -> float:
-    """Return a * b rounded to float32, for float32 values a and b."""
-    return float(np.float32(a) * np.float32(b))
-
-
 def quantize(real: float, tensor: Tensor) -> int:
     """Return zero point + round(real / scale), the division in float32.
 
