@@ -59,7 +59,7 @@ class Device:
             Damage(random_faults(seed, mean_gap)),
             Damage(random_faults(~seed, mean_gap)),
         )
-        return DeviceClient(wire, timeout=0.3, tries=40, on_text=self.said.append)
+        return DeviceClient(wire, timeout=0.15, tries=60, on_text=self.said.append)
 
 
 @dataclass

@@ -237,7 +237,8 @@ def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board, model = load_board(args.board), load_model(args.model)
     if args.elf:
-        made = firmware.built(board.name, model.name, args.bits, args.elf)
+        elf = firmware.existing(args.elf)
+        made = firmware.built(board.name, model.name, args.bits, elf)
     else:
         made = firmware.build(board.name, model.name, args.bits)
     outcome = measure(board, model, args.bits, made, args.windows)

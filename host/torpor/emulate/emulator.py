@@ -13,6 +13,7 @@ from torpor.board import Board, load_board
 from torpor.board import Emulator as EmulatorFacts
 from torpor.emulate import qemu
 from torpor.emulate.child import Child, ChildTransport
+from torpor.emulate.firmware import existing
 from torpor.errors import DeviceError, UsageError
 from torpor.link.transport import SocketTransport, connect_unix
 
@@ -81,9 +82,7 @@ def start(board: Board | str, elf: Path | str) -> Emulator:
     facts = board.emulator
     if facts is None:
         raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
-    elf = Path(elf)
-    if not elf.is_file():
-        raise UsageError(f"no such firmware: {elf}", f"scons board={board.name} model=motion")
+    elf = existing(Path(elf))
     folder = Path(tempfile.mkdtemp(prefix="torpor-"))
     try:
         return _start_in(folder, board, facts, elf)

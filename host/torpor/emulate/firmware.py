@@ -54,6 +54,17 @@ def _read(path: Path) -> bytes:
         ) from None
 
 
+def existing(elf: Path) -> Path:
+    """Return `elf` if it is a file.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if not elf.is_file():
+        raise UsageError(f"no such firmware: {elf}", "build it: scons board=... model=...")
+    return elf
+
+
 def built(board: str, model: str, bits: int, elf: Path | None = None) -> Firmware:
     """Return where the build puts the firmware of a model of models/; nothing is built.
 
