@@ -151,6 +151,11 @@ class Engine:
         return tuple(self._string(self._library.infer_label(self._model, i)) for i in count)
 
     @property
+    def arena(self) -> Any:
+        """The arena as a writable cffi buffer of bytes."""
+        return self._arena.buffer
+
+    @property
     def n_ops(self) -> int:
         """Number of operators."""
         return int(self._header.n_ops)

@@ -1,0 +1,639 @@
+# SPDX-License-Identifier: Apache-2.0
+"""infer_check(): what it refuses, what it accepts, and that whatever it accepts is harmless."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infer.hammer import judge
+from support.plans import (
+    CODES,
+    OVERLAP,
+    PER_TENSOR,
+    POINTS,
+    RANGE,
+    SPECIMENS,
+    PlanBuilder,
+    add,
+    chain,
+    changed,
+    conv_2d,
+    field_named,
+    fields_of,
+    fully_connected,
+    one_op,
+    record,
+)
+from torpor.engine import Engine, check
+from torpor.engine.library import open_infer
+from torpor.paths import ROOT
+
+
+def word(plan: bytes) -> str:
+    return check(plan, sanitizer="undefined").name
+
+
+def changed_word(name: str, label: str, value: int) -> str:
+    """The verdict on a specimen with one number changed."""
+    return word(changed(SPECIMENS[name]().build(), label, value))
+
+
+def two_relus(
+    a: tuple[int, int, int, int], b: tuple[int, int, int, int], flags: int = OVERLAP
+) -> PlanBuilder:
+    """x -> relu -> relu -> y: x is (0, 8, step 0), y as `b`; `a` lies between."""
+    plan = PlanBuilder()
+    x = plan.tensor(0, 8, 0, 1)
+    middle, y = plan.tensor(*a), plan.tensor(*b)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(y))
+    values = {"count": 8, **POINTS, **RANGE}
+    plan.ops = [
+        record("RELU_S8", flags, x=x, y=middle, **values),
+        record("RELU_S8", flags, x=middle, y=y, **values),
+    ]
+    return plan
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_sound_plan_is_accepted(name: str) -> None:
+    assert word(SPECIMENS[name]().build()) == "ok"
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_a_sound_plan_runs_confined(name: str) -> None:
+    assert judge(SPECIMENS[name]().build(), "undefined") == "ok"
+
+
+def test_specimens_use_every_operator() -> None:
+    bits = 0
+    for specimen in SPECIMENS.values():
+        bits |= field_named(specimen().build(), "header.kernels[0]").get(specimen().build())
+    assert bits == sum(1 << code for code in CODES.values())
+
+
+# Header
+
+
+def test_another_magic_is_no_plan() -> None:
+    assert changed_word("copy", "header.magic", 0x12345678) == "magic"
+
+
+def test_another_version_is_refused() -> None:
+    assert changed_word("copy", "header.version", 2) == "version"
+
+
+@pytest.mark.parametrize("target", [1, 2, 255])
+def test_weights_packed_for_other_kernels_are_refused(target: int) -> None:
+    assert changed_word("copy", "header.target", target) == "target"
+
+
+def test_every_truncation_is_refused() -> None:
+    plan = chain().build()
+    for length in range(len(plan)):
+        assert word(plan[:length]) == "length", length
+
+
+def test_bytes_after_the_plan_do_not_matter() -> None:
+    assert word(chain().build() + b"\xff" * 7) == "ok"
+
+
+@pytest.mark.parametrize("length", [0, 16, 80, 1 << 31, 0xFFFFFFF0])
+def test_an_impossible_length_is_refused(length: int) -> None:
+    assert changed_word("copy", "header.length", length) == "length"
+
+
+def test_a_length_that_is_no_multiple_of_16_is_refused() -> None:
+    plan = chain().build()
+    assert word(changed(plan + bytes(16), "header.length", len(plan) + 4)) == "length"
+
+
+def test_a_misaligned_plan_is_refused() -> None:
+    plan = chain().build()
+    ffi, library = open_infer("undefined")
+    memory = ffi.new("uint8_t[]", len(plan) + 32)
+    start = -int(ffi.cast("uintptr_t", memory)) % 16
+    for shift in range(16):
+        ffi.buffer(memory)[start + shift : start + shift + len(plan)] = plan
+        found = library.infer_check(memory + start + shift, len(plan))
+        assert found.status == (library.INFER_OK if shift == 0 else library.INFER_E_ALIGN)
+
+
+def open_with_arena(plan: bytes, shift: int, missing: int) -> int:
+    """infer_init()'s status with an arena that is misaligned or too small."""
+    ffi, library = open_infer("undefined")
+    memory = ffi.new("uint8_t[]", len(plan) + 16)
+    plan_at = memory + -int(ffi.cast("uintptr_t", memory)) % 16
+    ffi.buffer(plan_at, len(plan))[:] = plan
+    arena = ffi.new("uint8_t[]", 4096)
+    arena_at = arena + -int(ffi.cast("uintptr_t", arena)) % 16 + shift
+    size = field_named(plan, "header.arena_bytes").get(plan) - missing
+    return int(library.infer_init(ffi.new("infer_t *"), plan_at, len(plan), arena_at, size))
+
+
+def test_init_takes_an_arena_of_exactly_the_size() -> None:
+    assert open_with_arena(chain().build(), shift=0, missing=0) == 0
+
+
+def test_init_refuses_a_small_arena() -> None:
+    library = open_infer("undefined")[1]
+    assert open_with_arena(chain().build(), shift=0, missing=1) == library.INFER_E_ARENA
+
+
+def test_init_refuses_a_misaligned_arena() -> None:
+    library = open_infer("undefined")[1]
+    assert open_with_arena(chain().build(), shift=8, missing=0) == library.INFER_E_ALIGN
+
+
+def test_init_refuses_a_plan_whose_kernels_are_not_linked() -> None:
+    library = open_infer("undefined")[1]
+    plan = changed(chain().build(), "header.kernels[1]", 1 << 8)
+    assert open_with_arena(plan, shift=0, missing=0) == library.INFER_E_KERNEL
+
+
+@pytest.mark.parametrize("bit", [0, 15, 31])
+def test_an_unknown_kernel_bit_is_refused(bit: int) -> None:
+    plan = chain().build()
+    bits = field_named(plan, "header.kernels[0]")
+    assert word(bits.set(plan, bits.get(plan) | 1 << bit)) == "kernel"
+
+
+@pytest.mark.parametrize("code", [0, 15, 64, 255])
+def test_an_unknown_operator_is_refused(code: int) -> None:
+    assert changed_word("copy", "op 0.op.code", code) == "kernel"
+
+
+def test_kernel_bits_must_be_those_of_the_operators() -> None:
+    plan = SPECIMENS["copy"]().build()
+    assert word(changed(plan, "header.kernels[0]", 1 << CODES["COPY"] | 1 << 13)) == "header"
+    assert word(changed(plan, "header.kernels[0]", 0)) == "header"
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("header.flags", 2),
+        ("header.reserved", 1),
+        ("header.reserved2[0]", 1),
+        ("header.reserved2[1]", 1 << 31),
+        ("header.arena_bytes", 1 << 31),
+        ("header.arena_align", 0),
+        ("header.arena_align", 24),
+        ("header.scratch_bytes", 1 << 20),
+        ("header.n_ops", 1025),
+        ("header.n_tensors", 2049),
+        ("header.n_inputs", 0),
+        ("header.n_outputs", 0),
+        ("header.tensors", 0),
+        ("header.tensors", 92),
+        ("header.io", 0xFFFFFFFC),
+        ("header.ops", 88),
+        ("header.ops_bytes", 0xFFFFFFF0),
+        ("header.strings_bytes", 0x7FFFFFFF),
+        ("header.data", 0),
+        ("header.data_bytes", 0xFFFFFFF0),
+    ],
+)
+def test_a_wrong_header_field_is_refused(label: str, value: int) -> None:
+    assert changed_word("chain", label, value) == "header"
+
+
+def test_a_gap_between_sections_must_be_zero() -> None:
+    plan = chain().build()
+    end = field_named(plan, "header.strings").get(plan) + len(PlanBuilder().strings)
+    assert plan[end] == 0
+    assert word(plan[:end] + b"\1" + plan[end + 1 :]) == "header"
+
+
+def test_the_fill_after_the_data_must_be_zero() -> None:
+    plan = fully_connected(s4=True).build()
+    assert word(plan[:-1] + b"\1") == "header"
+
+
+# Strings
+
+
+@pytest.mark.parametrize("label", ["header.name", "header.labels", "io 0.name", "io 1.name"])
+def test_a_string_outside_its_section_is_refused(label: str) -> None:
+    assert changed_word("copy", label, len(PlanBuilder().strings)) == "string"
+
+
+def test_strings_must_end() -> None:
+    plan = chain()
+    plan.strings = plan.strings[:-1]
+    assert word(plan.build()) == "string"
+
+
+def test_there_must_be_as_many_labels_as_promised() -> None:
+    assert changed_word("copy", "header.n_labels", 3) == "string"
+    assert changed_word("copy", "header.labels", 0xFFFFFFFF) == "string"
+
+
+def test_name_and_labels_may_be_absent() -> None:
+    plan = chain()
+    plan.strings = b""
+    plan.header = {"name": 0xFFFFFFFF, "labels": 0xFFFFFFFF, "n_labels": 0}
+    engine = Engine(plan.build(), sanitize=True)
+    assert (engine.name, engine.labels, engine.inputs[0].name) == ("", (), "")
+
+
+# Tensors
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("tensor 0.offset", 1 << 20),
+        ("tensor 0.offset", 0xFFFFFFFF),
+        ("tensor 0.bytes", 0),
+        ("tensor 0.bytes", 0xFFFFFFFF),
+        ("tensor 1.last", 0),
+        ("tensor 1.last", 7),
+        ("tensor 1.first", 6),
+        ("tensor 1.first", 0),
+        ("tensor 1.first", 2),
+        ("tensor 0.first", 1),
+        ("tensor 0.last", 0),
+        ("tensor 2.last", 2),
+    ],
+)
+def test_a_tensor_that_contradicts_the_operators_is_refused(label: str, value: int) -> None:
+    assert changed_word("chain", label, value) == "tensor"
+
+
+def test_a_tensor_must_be_written_before_it_is_read() -> None:
+    plan = two_relus((8, 8, 1, 2), (0, 8, 2, 3))
+    assert word(plan.build()) == "ok"
+    plan.ops.reverse()
+    assert word(plan.build()) == "tensor"
+
+
+# Inputs and outputs
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [
+        ("io 0.tensor", 9),
+        ("io 0.tensor", 1),
+        ("io 1.tensor", 0),
+        ("io 0.type", 0),
+        ("io 0.type", 7),
+        ("io 0.type", 5),
+        ("io 0.rank", 6),
+        ("io 0.rank", 0),
+        ("io 0.dims[0]", 7),
+        ("io 0.dims[0]", 0),
+        ("io 0.dims[0]", 0x80000008),
+        ("io 0.dims[4]", 2),
+        ("io 0.zero_point", 128),
+        ("io 0.zero_point", -129),
+        ("io 0.scale", 0x7F800000),
+        ("io 0.scale", 0x7FC00000),
+        ("io 0.scale", 0xBF800000),
+    ],
+)
+def test_a_wrong_input_or_output_is_refused(label: str, value: int) -> None:
+    assert changed_word("copy", label, value) == "io"
+
+
+def test_an_output_must_live_to_the_end() -> None:
+    assert changed_word("copy", "tensor 1.last", 1) == "io"
+
+
+def test_an_input_must_not_be_listed_twice() -> None:
+    plan = add()
+    plan.inputs[1] = plan.inputs[0]
+    assert word(plan.build()) == "io"
+
+
+def test_a_wide_type_must_be_aligned() -> None:
+    plan = one_op("COPY", [8, 8], lambda _: {"bytes": 8}, offsets=[2, 10])
+    assert word(plan.build()) == "ok"
+    for io in (plan.inputs[0], plan.outputs[0]):
+        io |= {"type": 4, "dims": [2, 1, 1, 1, 1]}
+    assert word(plan.build()) == "io"
+
+
+def test_keeping_the_input_means_that_it_lives_to_the_end() -> None:
+    plan = SPECIMENS["relu"]()
+    plan.header = {"flags": 1}
+    assert word(plan.build()) == "io"
+    plan.tensors[0] = (0, 9, 0, 2)
+    assert word(plan.build()) == "ok"
+
+
+# Records
+
+
+@pytest.mark.parametrize("name", [n for n in SPECIMENS if n != "chain"])
+def test_a_record_must_have_exactly_its_size(name: str) -> None:
+    plan = SPECIMENS[name]().build()
+    words = field_named(plan, "op 0.op.words")
+    for other in (0, 1, words.get(plan) - 1, words.get(plan) + 1, 0xFFFF):
+        assert word(words.set(plan, other)) == "record"
+
+
+def test_operators_must_fill_their_section() -> None:
+    plan = SPECIMENS["copy"]()
+    plan.header = {"n_ops": 1, "kernels": [1 << CODES["COPY"], 0]}
+    plan.ops.append(bytes(4))
+    assert word(plan.build()) == "header"
+    plan.ops = [plan.ops[0][:-4]]
+    assert word(plan.build()) == "record"
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_unknown_flags_are_refused(name: str) -> None:
+    plan = SPECIMENS[name]().build()
+    for bit in range(2, 8):
+        assert word(changed(plan, "op 0.op.flags", 1 << bit)) == "record"
+
+
+@pytest.mark.parametrize(
+    ("name", "flag"), [("pad", OVERLAP), ("pad", PER_TENSOR), ("mean", PER_TENSOR)]
+)
+def test_flags_that_mean_nothing_to_an_operator_are_refused(name: str, flag: int) -> None:
+    assert changed_word(name, "op 0.op.flags", flag) == "record"
+
+
+@pytest.mark.parametrize("name", [n for n in SPECIMENS if n != "chain"])
+def test_tensors_of_a_record_must_exist(name: str) -> None:
+    plan = SPECIMENS[name]().build()
+    for field in fields_of(plan):
+        if field.label in {"op 0.x", "op 0.y", "op 0.a", "op 0.b"}:
+            assert word(field.set(plan, 99)) == "record"
+            assert word(field.set(plan, 0xFFFF)) == "record"
+
+
+@pytest.mark.parametrize("name", ["fully connected s8", "add"])
+def test_reserved_fields_must_be_zero(name: str) -> None:
+    assert changed_word(name, "op 0.reserved", 1) == "record"
+
+
+# Shapes
+
+GEOMETRY = {
+    "conv s8": ["batches", "groups", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
+    "depthwise s4": ["batches", "multiplier", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
+    "fully connected s8": ["batches", "in_n", "out_n"],
+    "average pool": ["batches", "channels", "in_h", "in_w", "out_h", "out_w"],
+    "mean": ["outer", "reduced", "inner"],
+    "add": ["dims[2]", "dims[3]", "a_strides[2]", "b_strides[3]"],
+    "pad": ["dims[1]", "before[1]", "after[4]"],
+    "softmax": ["rows", "depth"],
+    "relu": ["count"],
+    "copy": ["bytes"],
+}
+
+
+@pytest.mark.parametrize(("name", "label"), [(n, f) for n, fs in GEOMETRY.items() for f in fs])
+def test_sizes_must_be_those_of_the_tensors(name: str, label: str) -> None:
+    plan = SPECIMENS[name]().build()
+    field = field_named(plan, f"op 0.{label}")
+    for value in (field.get(plan) + 1, (1 << 8 * field.size) - 1, 0):
+        if value != field.get(plan):
+            assert word(field.set(plan, value)) in {"shape", "data"}, (label, value)
+
+
+@pytest.mark.parametrize("name", ["conv s8", "conv s4", "depthwise s8", "average pool"])
+@pytest.mark.parametrize("label", ["kernel_h", "kernel_w", "stride_h", "stride_w"])
+def test_a_window_without_extent_is_refused(name: str, label: str) -> None:
+    assert changed_word(name, f"op 0.{label}", 0) == "shape"
+
+
+@pytest.mark.parametrize("label", ["pad_top", "pad_left", "stride_h", "stride_w"])
+def test_a_pool_without_a_tap_inside_is_refused(label: str) -> None:
+    assert changed_word("average pool", f"op 0.{label}", 6) == "shape"
+
+
+def test_a_convolution_may_lie_in_its_padding() -> None:
+    assert changed_word("conv s8", "op 0.pad_top", 50) == "ok"
+
+
+def test_sizes_that_overflow_32_bits_are_refused() -> None:
+    plan = SPECIMENS["mean"]().build()
+    plan = changed(changed(plan, "op 0.outer", 0x40000000), "op 0.reduced", 8)
+    assert word(changed(plan, "op 0.inner", 0xFFFFFFFF)) == "shape"
+
+
+def test_a_softmax_row_must_not_overflow_its_sum() -> None:
+    def softmax(depth: int) -> bytes:
+        values: dict[str, Any] = {"rows": 1, "depth": depth, "diff_min": -100}
+        values["rescale"] = {"multiplier": 1 << 30, "shift": 20}
+        return one_op("SOFTMAX_S8", [depth, depth], lambda _: values).build()
+
+    assert word(softmax(4096)) == "shape"
+    engine = Engine(softmax(4095), sanitize=True)
+    assert engine.invoke([np.zeros(4095, np.int8)])[0].max() == -128
+
+
+# Ranges
+
+RANGES = {
+    "conv s8": ["x_zero_point", "y_zero_point", "act_min", "act_max"],
+    "depthwise s8": ["x_zero_point", "y_zero_point", "act_min", "act_max"],
+    "fully connected s8": ["x_zero_point", "y_zero_point", "w_zero_point", "act_min", "act_max"],
+    "max pool": ["act_min", "act_max"],
+    "mean": ["x_zero_point", "y_zero_point"],
+    "add": ["a_zero_point", "b_zero_point", "y_zero_point", "act_min", "act_max"],
+    "pad": ["value"],
+    "relu": ["x_zero_point", "y_zero_point", "act_min", "act_max"],
+}
+
+
+@pytest.mark.parametrize(("name", "label"), [(n, f) for n, fs in RANGES.items() for f in fs])
+@pytest.mark.parametrize("value", [-129, 128, 0x7FFF])
+def test_codes_outside_int8_are_refused(name: str, label: str, value: int) -> None:
+    assert changed_word(name, f"op 0.{label}", value) == "range"
+
+
+@pytest.mark.parametrize("name", ["conv s8", "fully connected s4", "average pool", "relu"])
+def test_activation_bounds_must_be_in_order(name: str) -> None:
+    plan = changed(SPECIMENS[name]().build(), "op 0.act_min", 5)
+    assert word(changed(plan, "op 0.act_max", 4)) == "range"
+    assert word(changed(plan, "op 0.act_max", 5)) == "ok"
+
+
+@pytest.mark.parametrize("name", ["relu", "softmax", "add"])
+def test_multipliers_must_be_normalized(name: str) -> None:
+    prefix = "op 0.y_rescale" if name == "add" else "op 0.rescale"
+    for value in (-1, 1, (1 << 30) - 1, 1 << 31):
+        assert changed_word(name, f"{prefix}.multiplier", value) == "range"
+    for value in (0, 1 << 30, (1 << 31) - 1):
+        assert changed_word(name, f"{prefix}.multiplier", value) == "ok"
+
+
+def test_a_mean_may_have_any_multiplier_that_is_not_negative() -> None:
+    assert changed_word("mean", "op 0.rescale.multiplier", 1) == "ok"
+    assert changed_word("mean", "op 0.rescale.multiplier", -1) == "range"
+
+
+@pytest.mark.parametrize("name", ["relu", "mean", "softmax"])
+def test_shifts_must_be_in_range(name: str) -> None:
+    most = 31 if name == "softmax" else 30
+    least = 0 if name == "softmax" else -31
+    for value in (least - 1, most + 1, 1 << 31, (1 << 31) - 1):
+        assert changed_word(name, "op 0.rescale.shift", value) == "range"
+    for value in (least, most):
+        assert changed_word(name, "op 0.rescale.shift", value) == "ok"
+
+
+def test_an_addition_must_not_shift_its_inputs_out() -> None:
+    assert changed_word("add", "op 0.left_shift", 22) == "ok"
+    assert changed_word("add", "op 0.left_shift", 23) == "range"
+
+
+def test_a_softmax_must_count_its_largest_element() -> None:
+    assert changed_word("softmax", "op 0.diff_min", 0) == "ok"
+    assert changed_word("softmax", "op 0.diff_min", 1) == "range"
+
+
+@pytest.mark.parametrize("channel", [0, 3])
+@pytest.mark.parametrize(("part", "value"), [(4, 1), (4, -1), (8, 31), (8, -32)])
+def test_the_channel_block_is_checked(channel: int, part: int, value: int) -> None:
+    plan = conv_2d(s4=False)
+    channels = field_named(plan.build(), "op 0.channels").get(plan.build())
+    size = 4 if part == 4 else 1
+    at = channels + part * 4 + channel * size
+    data = value.to_bytes(size, "little", signed=True)
+    plan.data = plan.data[:at] + data + plan.data[at + size :]
+    assert word(plan.build()) == "range"
+
+
+# Data
+
+
+@pytest.mark.parametrize("name", ["conv s8", "conv s4", "depthwise s8", "fully connected s4"])
+@pytest.mark.parametrize("label", ["op 0.weights", "op 0.channels"])
+def test_constants_must_lie_aligned_in_the_data_section(name: str, label: str) -> None:
+    plan = SPECIMENS[name]().build()
+    field = field_named(plan, label)
+    end = field_named(plan, "header.data_bytes").get(plan)
+    for value in (end, field.get(plan) + 1, field.get(plan) + 2, 0xFFFFFFFC, 1 << 31):
+        assert word(field.set(plan, value)) == "data"
+
+
+@pytest.mark.parametrize("missing", [1, 4, 16])
+def test_a_channel_block_must_be_whole(missing: int) -> None:
+    plan = fully_connected(s4=False).build()
+    size = field_named(plan, "header.data_bytes")
+    shorter = size.get(plan) - missing
+    start = field_named(plan, "header.data").get(plan) + shorter
+    blank = plan[:start] + bytes(missing) + plan[start + missing :]
+    cut = size.set(blank, shorter)
+    tail = -(-start // 16) * 16
+    assert word(changed(cut[:tail], "header.length", tail)) == "data"
+
+
+# Aliases
+
+
+def test_tensors_may_share_bytes_at_different_times() -> None:
+    assert word(two_relus((8, 8, 1, 2), (0, 8, 2, 3), flags=0).build()) == "ok"
+
+
+def test_an_operator_in_place_needs_its_flag() -> None:
+    assert word(two_relus((0, 8, 1, 2), (0, 8, 2, 3)).build()) == "ok"
+    assert word(two_relus((0, 8, 1, 2), (0, 8, 2, 3), flags=0).build()) == "alias"
+
+
+def test_an_output_may_trail_but_not_lead_its_input() -> None:
+    plan = two_relus((0, 8, 1, 2), (0, 8, 2, 3))
+    plan.tensors[0] = (1, 8, 0, 1)
+    assert word(plan.build()) == "ok"
+    plan.tensors[0], plan.tensors[1] = (0, 8, 0, 1), (1, 8, 1, 2)
+    assert word(plan.build()) == "alias"
+
+
+def test_an_input_that_is_needed_later_must_not_be_overwritten() -> None:
+    plan = two_relus((0, 8, 1, 2), (8, 8, 2, 3))
+    plan.tensors[0] = (0, 8, 0, 2)
+    assert word(plan.build()) == "alias"
+
+
+def test_a_kept_input_must_not_be_overwritten() -> None:
+    plan = two_relus((0, 8, 1, 2), (8, 8, 2, 3))
+    plan.tensors[0] = (0, 8, 0, 3)
+    plan.header = {"flags": 1}
+    assert word(plan.build()) == "alias"
+
+
+def test_an_output_must_not_share_bytes_with_the_second_input() -> None:
+    plan = add()
+    plan.tensors = [(0, 12, 0, 1), (12, 4, 0, 1), (12, 12, 1, 2)]
+    plan.ops[0] = bytes([plan.ops[0][0], OVERLAP]) + plan.ops[0][2:]
+    assert word(plan.build()) == "alias"
+
+
+def test_inputs_must_not_share_bytes() -> None:
+    plan = add()
+    plan.tensors[1] = (11, 4, 0, 1)
+    assert word(plan.build()) == "alias"
+
+
+def test_a_bystander_must_not_be_overwritten() -> None:
+    plan = two_relus((8, 8, 1, 3), (8, 8, 2, 3))
+    plan.outputs.append(plan.io(1))
+    assert word(plan.build()) == "alias"
+
+
+# All of it
+
+
+def test_every_status_has_a_name_of_its_own() -> None:
+    ffi, library = open_infer("undefined")
+    names = {ffi.string(library.infer_status_name(i)) for i in range(library.INFER_STATUS_COUNT)}
+    assert len(names) == library.INFER_STATUS_COUNT
+    assert ffi.string(library.infer_status_name(library.INFER_STATUS_COUNT)) == b"unknown"
+
+
+def test_no_damage_to_any_number_is_harmful_under_address_sanitizer() -> None:
+    asan = subprocess.run(
+        ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert Path(asan).is_absolute(), "gcc has no AddressSanitizer (apt install libgcc-12-dev)"
+    environment = os.environ | {
+        "LD_PRELOAD": asan,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'host'}",
+    }
+    run = subprocess.run(
+        [sys.executable, "-m", "infer.hammer", "address", "200"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    said = dict(pair.split("=") for pair in run.stdout.split())
+    assert int(said["ok"]) > 1000 and int(said["shape"]) > 1000, "both outcomes were exercised"
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    name=st.sampled_from(sorted(SPECIMENS)),
+    changes=st.lists(
+        st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=6
+    ),
+    seed=st.integers(0, 100),
+)
+def test_a_plan_with_random_bytes_is_refused_or_harmless(
+    name: str, changes: list[tuple[int, int]], seed: int
+) -> None:
+    plan = bytearray(SPECIMENS[name]().build())
+    for place, value in changes:
+        plan[place % len(plan)] = value
+    judge(bytes(plan), "undefined", seed)
+
+
+@given(noise=st.binary(max_size=600))
+def test_noise_is_no_plan(noise: bytes) -> None:
+    assert word(noise) in {"length", "magic"}
