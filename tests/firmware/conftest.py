@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""The portable C of the firmware as shared libraries, with UBSan, opened through cffi."""
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cffi
+import pytest
+
+from support.small_models import small_cnn
+from torpor.compile import compile_model
+from torpor.compile.emit import c_array
+from torpor.paths import FIRMWARE, ROOT
+from torpor.wire.schema import SCHEMA
+
+sys.path.insert(0, str(ROOT / "site_scons"))
+from torpor_build import config, records
+
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
+SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
+
+DECLARATIONS = """
+    uint16_t crc16_update(uint16_t crc, const void *bytes, size_t length);
+    uint32_t crc32_update(uint32_t crc, const void *bytes, size_t length);
+
+    typedef struct { uint8_t bytes[512]; uint32_t put; uint32_t taken; uint32_t lost; } ring_t;
+    void ring_put(ring_t *ring, uint8_t byte);
+    bool ring_take(ring_t *ring, uint8_t *byte);
+    uint32_t ring_lost(const ring_t *ring);
+
+    typedef struct { uint32_t length; char bytes[96]; } text_t;
+    void text_string(text_t *text, const char *string);
+    void text_uint(text_t *text, uint32_t number);
+    void text_hex(text_t *text, uint32_t number);
+    void text_end(text_t *text);
+
+    typedef struct {
+        uint8_t payload[386]; uint16_t length; uint8_t state; uint8_t digits; uint8_t padding;
+        uint32_t group;
+    } frame_decoder_t;
+    int frame_decode(frame_decoder_t *decoder, uint8_t byte);
+    size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
+
+    void console_put(uint8_t byte);
+    void session_start(void);
+    extern const uint8_t torpor_plan[];
+
+    typedef struct { void *handlers[4]; bool pending[4]; } loop_t;
+    void loop_post(loop_t *loop, uint32_t event);
+    bool loop_pending(const loop_t *loop);
+    void loop_dispatch(loop_t *loop);
+
+    extern uint8_t shim_sent[65536];
+    extern uint32_t shim_sent_length;
+    extern uint32_t shim_ticks;
+    extern uint32_t shim_handled[32];
+    extern uint32_t shim_handled_count;
+    extern loop_t shim_loop;
+    void shim_start_loop(void);
+"""
+
+
+class Library(NamedTuple):
+    """An open library and the cffi object that knows its types."""
+
+    ffi: Any
+    c: Any
+
+
+def generate(folder: Path, plan: bytes, kernels: Sequence[str], arena: int) -> list[Path]:
+    """Write what the build would write to `folder`; return the C files."""
+    texts = {
+        "wire_records.h": records.header(SCHEMA),
+        "wire_records.c": records.source(SCHEMA),
+        "plan.c": c_array(plan, "torpor_plan"),
+        "model.c": config.model_source(arena, 16, kernels),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return [folder / name for name in texts if name.endswith(".c")]
+
+
+def compile_library(folder: Path, sources: Sequence[Path], extra: str = "") -> Library:
+    """Compile `sources` with zcbor to a shared library in `folder` and open it."""
+    spec = importlib.util.find_spec("zcbor")
+    assert spec is not None
+    assert spec.origin is not None
+    zcbor = Path(spec.origin).parent
+    flags = ["-std=c11", "-O1", "-g", "-fPIC", "-DZCBOR_CANONICAL", f"-I{zcbor / 'include'}"]
+    includes = [f"-I{FIRMWARE}", f"-I{folder}", f"-isystem{zcbor / 'include'}"]
+    objects = []
+    for name in ("common", "decode", "encode"):
+        objects.append(folder / f"zcbor_{name}.o")
+        source = zcbor / "src" / f"zcbor_{name}.c"
+        subprocess.run(["gcc", *flags, "-w", "-c", source, "-o", objects[-1]], check=True)
+    ours = ["-std=c11", "-O1", "-g", "-fPIC", "-DZCBOR_CANONICAL", *WARNINGS, *SANITIZE, *includes]
+    library = folder / "libfirmware.so"
+    subprocess.run(["gcc", *ours, "-shared", *sources, *objects, "-o", library], check=True)
+    ffi = cffi.FFI()
+    ffi.cdef(DECLARATIONS + extra)
+    return Library(ffi, ffi.dlopen(str(library)))
+
+
+def portable_sources() -> list[Path]:
+    """All C files of the firmware that are neither a port nor main()."""
+    folders = ("core", "wire", "infer", "infer/ops", "infer/kernels")
+    sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
+    app = [FIRMWARE / "app" / name for name in ("console.c", "report.c", "session.c")]
+    return [*sources, *app, Path(__file__).with_name("shim.c"), Path(__file__).with_name("pump.c")]
+
+
+@pytest.fixture(scope="session")
+def plan() -> bytes:
+    """The plan that the library has built in."""
+    return compile_model(small_cnn(), name="small", labels=["a", "b", "c", "d", "e"]).plan
+
+
+def build(folder: Path, plan: bytes) -> Library:
+    """Build the firmware with `plan` in it."""
+    compiled = compile_model(small_cnn(), name="small", labels=["a", "b", "c", "d", "e"])
+    arena = int.from_bytes(compiled.plan[20:24], "little")
+    made = generate(folder, plan, compiled.kernels, arena)
+    return compile_library(folder, [*portable_sources(), *made], "void pump(void);")
+
+
+@pytest.fixture(scope="session")
+def firmware(tmp_path_factory: pytest.TempPathFactory, plan: bytes) -> Library:
+    """The portable firmware with a small model in it. Its state lasts for the session."""
+    return build(tmp_path_factory.mktemp("firmware"), plan)
+
+
+@pytest.fixture(scope="session")
+def refusing(tmp_path_factory: pytest.TempPathFactory, plan: bytes) -> Library:
+    """The same with a plan that is damaged: its magic number is 0."""
+    return build(tmp_path_factory.mktemp("refusing"), b"\0\0\0\0" + plan[4:])
