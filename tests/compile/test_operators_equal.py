@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each operator alone, over its whole range of options: compiled, it gives the bytes of TFLM."""
+
+import math
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.small_models import codes, mismatches
+from support.tflite_builder import ACTIVATIONS, GraphBuilder
+from torpor.compile import Compiled, compile_model
+
+FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SEEDS = st.integers(0, 1 << 30)
+SCALE = st.floats(2.0**-10, 2.0, width=32)
+ZERO_POINT = st.integers(-128, 127)
+ACTIVATION = st.sampled_from(sorted(ACTIVATIONS))
+WEIGHTS = st.sampled_from(["int8", "int4"])
+PAIR = st.tuples(st.integers(1, 3), st.integers(1, 3))
+QUANTIZATION = st.fixed_dictionaries({"scale": SCALE, "zero_point": ZERO_POINT})
+
+
+def equal(g: GraphBuilder, y: int, seed: int) -> Compiled:
+    """Compile the model that ends in `y`, and check that its bytes are those of TFLM."""
+    model = g.build([y])
+    compiled = compile_model(model)
+    assert mismatches(model, compiled, 6, seed) == []
+    return compiled
+
+
+def weights(
+    g: GraphBuilder, seed: int, dtype: str, shape: tuple[int, ...], *, axis: int, per_channel: bool
+) -> int:
+    rng = np.random.default_rng(seed)
+    count = shape[axis] if per_channel else 1
+    scales = rng.uniform(0.0005, 0.1, count).astype(np.float32).tolist()
+    return g.constant(
+        codes(rng, shape, 4 if dtype == "int4" else 8), dtype, scale=scales, axis=axis
+    )
+
+
+def bias(g: GraphBuilder, seed: int, x: int, w: int, count: int) -> int | None:
+    """Return a bias, or none for every third seed; now and then a huge one."""
+    if seed % 3 == 0:
+        return None
+    top = 1 << (24 if seed % 3 == 1 else 12)
+    return g.bias(x, w, np.random.default_rng(seed).integers(-top, top, count)) if count else None
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "padding": draw(st.sampled_from(["same", "valid"])),
+        "activation": draw(ACTIVATION),
+        "stride": draw(PAIR),
+    }
+
+
+def dilation(g: GraphBuilder, x: int, kernel: tuple[int, int], wanted: tuple[int, int]) -> Any:
+    """Return the dilation, made small enough for the kernel to lie inside the image."""
+    sizes = g.shape(x)[1:3]
+    return tuple(d if (k - 1) * d < n else 1 for d, k, n in zip(wanted, kernel, sizes, strict=True))
+
+
+@FEW
+@given(
+    data=st.data(),
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    y_codes=QUANTIZATION,
+    options=windows(),
+    dtype=WEIGHTS,
+    per_channel=st.booleans(),
+)
+def test_conv_2d(
+    *,
+    data: st.DataObject,
+    seed: int,
+    x_codes: dict[str, Any],
+    y_codes: dict[str, Any],
+    options: dict[str, Any],
+    dtype: str,
+    per_channel: bool,
+) -> None:
+    groups, depth = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 5))
+    out_c = groups * data.draw(st.integers(1, 4))
+    kernel = data.draw(PAIR)
+    shape = (data.draw(st.integers(1, 2)), *(data.draw(st.integers(k, 9)) for k in kernel))
+    g = GraphBuilder()
+    x = g.input((*shape, groups * depth), **x_codes)
+    w = weights(g, seed, dtype, (out_c, *kernel, depth), axis=0, per_channel=per_channel)
+    options["dilation"] = dilation(g, x, kernel, data.draw(PAIR))
+    y = g.conv_2d(x, w, bias(g, seed, x, w, out_c * per_channel), **y_codes, **options)
+    equal(g, y, seed)
+
+
+@FEW
+@given(
+    data=st.data(),
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    y_codes=QUANTIZATION,
+    options=windows(),
+    dtype=WEIGHTS,
+    per_channel=st.booleans(),
+)
+def test_depthwise_conv_2d(
+    *,
+    data: st.DataObject,
+    seed: int,
+    x_codes: dict[str, Any],
+    y_codes: dict[str, Any],
+    options: dict[str, Any],
+    dtype: str,
+    per_channel: bool,
+) -> None:
+    in_c, multiplier = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3))
+    kernel = data.draw(PAIR)
+    shape = (data.draw(st.integers(1, 2)), *(data.draw(st.integers(k, 9)) for k in kernel))
+    g = GraphBuilder()
+    x = g.input((*shape, in_c), **x_codes)
+    w = weights(g, seed, dtype, (1, *kernel, in_c * multiplier), axis=3, per_channel=per_channel)
+    options["dilation"] = dilation(g, x, kernel, data.draw(PAIR))
+    constant = bias(g, seed, x, w, in_c * multiplier * per_channel)
+    equal(g, g.depthwise_conv_2d(x, w, constant, **y_codes, **options), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    y_codes=QUANTIZATION,
+    sizes=st.tuples(*[st.integers(1, 9)] * 3),
+    dtype=WEIGHTS,
+    keep_dims=st.booleans(),
+)
+def test_fully_connected(
+    *,
+    seed: int,
+    x_codes: dict[str, Any],
+    y_codes: dict[str, Any],
+    sizes: tuple[int, int, int],
+    dtype: str,
+    keep_dims: bool,
+) -> None:
+    batches, in_n, out_n = sizes
+    g = GraphBuilder()
+    x = g.input((1, batches, in_n), **x_codes)
+    per_channel = dtype == "int8" and seed % 2 == 0
+    w = weights(g, seed, dtype, (out_n, in_n), axis=0, per_channel=per_channel)
+    constant = bias(g, seed, x, w, out_n if per_channel or out_n == 1 else 0)
+    y = g.fully_connected(
+        x, w, constant, **y_codes, keep_dims=keep_dims, activation=sorted(ACTIVATIONS)[seed % 4]
+    )
+    equal(g, y, seed)
+
+
+@FEW
+@given(
+    data=st.data(),
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    options=windows(),
+    name=st.sampled_from(["AVERAGE", "MAX"]),
+)
+def test_pool_2d(
+    *, data: st.DataObject, seed: int, x_codes: dict[str, Any], options: dict[str, Any], name: str
+) -> None:
+    kernel = data.draw(PAIR)
+    shape = (data.draw(st.integers(1, 2)), *(data.draw(st.integers(k, 9)) for k in kernel))
+    g = GraphBuilder()
+    x = g.input((*shape, data.draw(st.integers(1, 5))), **x_codes)
+    equal(g, g.pool_2d(f"{name}_POOL_2D", x, kernel, **options), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    y_codes=QUANTIZATION,
+    shape=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    data=st.data(),
+)
+def test_mean(
+    *,
+    seed: int,
+    x_codes: dict[str, Any],
+    y_codes: dict[str, Any],
+    shape: list[int],
+    data: st.DataObject,
+) -> None:
+    first = data.draw(st.integers(0, len(shape) - 1))
+    last = data.draw(st.integers(first, len(shape) - 1))
+    axes = data.draw(st.permutations(range(first, last + 1)))
+    if data.draw(st.booleans()):
+        axes = [a - len(shape) for a in axes]
+    g = GraphBuilder()
+    x = g.input(shape, **x_codes)
+    keep_dims = len(axes) == len(shape) or data.draw(st.booleans())
+    equal(g, g.mean(x, axes, **y_codes, keep_dims=keep_dims), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS,
+    a_codes=QUANTIZATION,
+    b_codes=QUANTIZATION,
+    dims=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=4),
+    activation=ACTIVATION,
+)
+def test_add(
+    *,
+    seed: int,
+    a_codes: dict[str, Any],
+    b_codes: dict[str, Any],
+    dims: list[tuple[int, int]],
+    activation: str,
+) -> None:
+    g = GraphBuilder()
+    a = g.input([1 if who == 1 else n for n, who in dims], **a_codes)
+    b = g.input([1 if who == 2 else n for n, who in dims][seed % 2 * (len(dims) - 1) :], **b_codes)
+    scale = max(a_codes["scale"], b_codes["scale"]) * (0.3 + seed % 7)
+    equal(g, g.add(a, b, scale=scale, zero_point=seed % 256 - 128, activation=activation), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS,
+    x_codes=QUANTIZATION,
+    dims=st.lists(
+        st.tuples(st.integers(1, 4), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=5
+    ),
+    value=st.one_of(st.none(), ZERO_POINT),
+)
+def test_pad(
+    *, seed: int, x_codes: dict[str, Any], dims: list[tuple[int, int, int]], value: int | None
+) -> None:
+    g = GraphBuilder()
+    x = g.input([n for n, _, _ in dims], **x_codes)
+    equal(g, g.pad(x, [(before, after) for _, before, after in dims], value), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS,
+    shape=st.lists(st.integers(1, 5), min_size=1, max_size=3),
+    scale=st.floats(2.0**-9, 20.0, width=32),
+    beta=st.sampled_from([0.5, 1.0, 2.5]),
+)
+def test_softmax(*, seed: int, shape: list[int], scale: float, beta: float) -> None:
+    g = GraphBuilder()
+    x = g.input(shape, scale=scale, zero_point=seed % 256 - 128)
+    equal(g, g.softmax(x, beta), seed)
+
+
+@FEW
+@given(
+    seed=SEEDS, x_codes=QUANTIZATION, y_codes=QUANTIZATION, name=st.sampled_from(["RELU", "RELU6"])
+)
+def test_relu(*, seed: int, x_codes: dict[str, Any], y_codes: dict[str, Any], name: str) -> None:
+    g = GraphBuilder()
+    x = g.input((3, 7), **x_codes)
+    equal(g, g.unary(name, x, **(y_codes if seed % 3 else {})), seed)
+
+
+def test_squeeze_and_expand_dims_are_views() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 1, 6), scale=0.1)
+    a = g.unary("RELU", x)
+    b = g.tensor((6,), scale=0.1)
+    g.op("SQUEEZE", [a], [b])
+    c = g.tensor((6, 1), scale=0.1)
+    g.op("EXPAND_DIMS", [b, g.constant(np.asarray([1]), "int32")], [c])
+    compiled = equal(g, g.add(c, c, scale=0.2), 0)
+    assert compiled.kernels == ("ADD_S8", "RELU_S8")
+
+
+def test_a_single_output_channel_is_per_tensor_in_float_as_in_tflm() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 50), scale=0.0371)
+    rng = np.random.default_rng(3)
+    w = g.constant(codes(rng, (1, 50)), scale=[0.0177])
+    equal(g, g.fully_connected(x, w, scale=0.0213), 1)
+
+
+def test_a_long_row_that_saturates() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 4000), scale=0.5, zero_point=-128)
+    w = g.constant(np.full((3, 4000), 127), scale=0.5)
+    compiled = equal(g, g.fully_connected(x, w, scale=math.pi), 0)
+    assert compiled.report.sections["data"] > 12_000
