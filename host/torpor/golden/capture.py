@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps what C++ libraries print away from the user: file descriptors 1 and 2, not sys.stdout."""
+"""Keeps what libraries print away from the user, from C++ (file descriptors 1 and 2) or Python."""
 
 import contextlib
 import os
@@ -32,11 +32,13 @@ def captured_output() -> Iterator[Captured]:
         for fd in (1, 2):
             restore.callback(_restore, fd, os.dup(fd))
             os.dup2(sink.fileno(), fd)
+        text = restore.enter_context(os.fdopen(os.dup(sink.fileno()), "w", encoding="utf-8"))
+        restore.enter_context(contextlib.redirect_stdout(text))
+        restore.enter_context(contextlib.redirect_stderr(text))
         try:
             yield captured
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            text.flush()
             captured.text = _content(sink)
 
 

@@ -9,6 +9,7 @@ layers alone become int4; dense layers with one scale for all weights, because T
 Micro runs int4 FULLY_CONNECTED no other way. Nothing here needs TensorFlow.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,9 @@ def quantize(float_tflite: bytes, bits: int, ranges: Ranges) -> bytes:
     """
     if bits not in BITS:
         raise UsageError(f"cannot quantize weights to {bits} bits", "8 and 4 are possible")
-    observed = _observed(read_tflite(float_tflite), ranges)
-    with captured_output() as printed:
+    graph = read_tflite(float_tflite)
+    observed = _observed(graph, ranges)
+    with captured_output(), warnings.catch_warnings(action="ignore"):
         try:
             result = _run(float_tflite, bits, observed)
         except Exception as error:  # the quantizer raises whatever its parts raise
@@ -48,7 +50,10 @@ def quantize(float_tflite: bytes, bits: int, ranges: Ranges) -> bytes:
         else:
             failure = ""
     if failure:
-        raise ModelError(f"litert-quantizer failed: {failure}", printed.summary())
+        names = ", ".join(sorted({op.name for op in graph.ops}))
+        raise ModelError(
+            f"litert-quantizer failed: {failure}", f"can it quantize all of these? {names}"
+        )
     check_quantized(result, bits)
     return result
 

@@ -75,6 +75,8 @@ def verify(path: Path, *, board: str = HOST, inputs: int = 20, seed: int = 1) ->
             differences = [d for d in _differences(cases, golden, ours) if d]
     except (UnsupportedError, BudgetError) as error:
         return Verdict(str(path), board, 0, 0, supported=False, reason=error.message)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", error.hint) from None
     first = differences[0] if differences else ""
     return Verdict(str(path), board, inputs, len(differences), supported=True, reason=first)
 

@@ -15,7 +15,7 @@ from torpor.errors import BudgetError, TorporError
 from torpor.link import DeviceClient
 from torpor.paths import BUILD, ROOT
 
-BUDGET_WORDS = ("over budget", "does not fit", "will not fit", "overflowed by")
+BUDGET_WORDS = ("overflowed by", "will not fit", "does not fit", "over budget")
 RUN_TIMEOUT_S = 300.0
 
 
@@ -73,8 +73,8 @@ def build_firmware(board: str, tflite: Path) -> Path:
         return BUILD / board / tflite.stem / "firmware.elf"
     talk = done.stdout + done.stderr
     lines = [line.strip() for line in talk.splitlines() if line.strip()]
-    short = [line for line in lines if any(words in line for words in BUDGET_WORDS)]
+    short = [line for words in BUDGET_WORDS for line in lines if words in line]
     if short:
-        raise BudgetError(f"{tflite.name} does not fit {board}: {short[0]}")
+        raise BudgetError(f"does not fit {board}: {short[0].rpartition('ld: ')[2]}")
     reason = next((line for line in lines if "error" in line.lower()), "".join(lines[-1:]))
     raise TorporError(f"{tflite.name} could not be built: {reason}", f"scons {' '.join(goal)}")
