@@ -45,7 +45,7 @@ def twin(stream: bytes) -> tuple[list[bytes], int]:
     return frames, len(ours)
 
 
-def named(kind: str) -> Any:
+def named(kind: str) -> pytest.MarkDecorator:
     rows = VECTORS[kind]
     return pytest.mark.parametrize("row", rows, ids=[row["name"] for row in rows])
 
