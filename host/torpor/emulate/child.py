@@ -2,11 +2,13 @@
 # SPDX-FileCopyrightText: The torpor authors
 """A child process that never outlives us, and whose last words are kept."""
 
+import contextlib
 import ctypes
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from torpor.errors import DeviceError, MissingToolError
 from torpor.link.transport import SocketTransport
 
 TAIL_LINES = 8
+TAIL_BYTES = 4096
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -37,7 +40,7 @@ class Child:
 
     Args:
         command: program and arguments.
-        folder: its working directory; `stderr` is kept there.
+        folder: its working directory.
         package: the Debian package to name if the program is missing.
 
     Raises:
@@ -46,18 +49,17 @@ class Child:
 
     def __init__(self, command: Sequence[str], folder: Path, package: str) -> None:
         self.program = Path(command[0]).name
-        self._log = folder / "stderr"
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
-            with self._log.open("wb") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,  # Ctrl-C goes to us alone, and we end it in order
-                    preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it makes two system calls
-                )
+            self._process = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=self._output,
+                start_new_session=True,  # Ctrl-C goes to us alone, and we end it in order
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it makes two system calls
+            )
         except FileNotFoundError:
             raise MissingToolError(
                 f"{self.program} is not installed", f"apt-get install {package}"
@@ -70,9 +72,10 @@ class Child:
         """Process id."""
         return self._process.pid
 
-    def check(self) -> None:
-        """Raise DeviceError with the last lines of its output if it has ended."""
-        if self._process.poll() is not None:
+    def check(self, wait: float = 0) -> None:
+        """Raise DeviceError with its last lines of output if it ends within `wait` seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(wait)
             raise self.death()
 
     def death(self, wait: float = 2.0) -> DeviceError:
@@ -85,7 +88,10 @@ class Child:
         return DeviceError(f"{self.program} ended with {how}", self._tail())
 
     def _tail(self) -> str:
-        lines = self._log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        output = self._output.fileno()
+        start = max(0, os.fstat(output).st_size - TAIL_BYTES)
+        last = os.pread(output, TAIL_BYTES, start)  # leaves the place where the child writes alone
+        lines = last.decode(errors="replace").splitlines()[-TAIL_LINES:]
         return "its last lines: " + " | ".join(lines) if lines else "it printed nothing"
 
     def close(self) -> None:
@@ -97,6 +103,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._output.close()
 
 
 class ChildTransport:

@@ -3,7 +3,6 @@
 """Starts the program that stands in for a board, connects its serial port, and ends it again."""
 
 import contextlib
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -28,11 +27,10 @@ class Emulator:
         transport: its serial port.
     """
 
-    def __init__(self, board: Board, child: Child, transport: ChildTransport, folder: Path) -> None:
+    def __init__(self, board: Board, child: Child, transport: ChildTransport) -> None:
         self.board = board
         self.transport = transport
         self._child = child
-        self._folder = folder
 
     @property
     def pid(self) -> int:
@@ -53,10 +51,9 @@ class Emulator:
         return qemu.instructions(facts, ticks, timer_hz) if facts else None
 
     def close(self) -> None:
-        """End the process and remove its files. Safe to call twice."""
+        """End the process. Safe to call twice."""
         self.transport.close()
         self._child.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self) -> "Emulator":
         return self
@@ -83,12 +80,8 @@ def start(board: Board | str, elf: Path | str) -> Emulator:
     if facts is None:
         raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
     elf = existing(Path(elf))
-    folder = Path(tempfile.mkdtemp(prefix="torpor-"))
-    try:
-        return _start_in(folder, board, facts, elf)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with tempfile.TemporaryDirectory(prefix="torpor-", ignore_cleanup_errors=True) as folder:
+        return _start_in(Path(folder), board, facts, elf)  # once connected, no file is needed
 
 
 def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Emulator:
@@ -99,9 +92,17 @@ def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Em
         undo.callback(uart.close)
         if facts.kind == "qemu":
             _connect(folder / qemu.QMP_SOCKET, child).close()  # it is there now
-            qemu.release(folder / qemu.QMP_SOCKET)
+            _release(folder / qemu.QMP_SOCKET, child)
         undo.pop_all()
-    return Emulator(board, child, ChildTransport(uart, child), folder)
+    return Emulator(board, child, ChildTransport(uart, child))
+
+
+def _release(path: Path, child: Child) -> None:
+    try:
+        qemu.release(path)
+    except DeviceError:
+        child.check(wait=2)  # QEMU opens its sockets before it loads the firmware
+        raise
 
 
 def _command(facts: EmulatorFacts, elf: Path) -> list[str]:
