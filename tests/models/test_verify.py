@@ -2,6 +2,7 @@
 """Byte for byte, and what verify says when it is not so."""
 
 import json
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,7 @@ def fake_build(monkeypatch: pytest.MonkeyPatch, code: int, output: str) -> list[
         calls.append(command)
         return Done()
 
-    monkeypatch.setattr(board.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return calls
 
 
