@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -277,12 +278,28 @@ def test_squeeze_and_expand_dims_are_views() -> None:
     assert compiled.kernels == ("ADD_S8", "RELU_S8")
 
 
-def test_a_single_output_channel_is_per_tensor_in_float_as_in_tflm() -> None:
+def between(first: float, second: float, outputs: int) -> np.ndarray:
+    """Return biases whose codes differ between the multipliers `first` and `second`.
+
+    They lie between both multipliers' thresholds of neighbouring codes.
+    """
+    halves = np.arange(outputs) + 20.5
+    return np.round((halves / first + halves / second) / 2).astype(np.int64)
+
+
+@pytest.mark.parametrize("scale", [0.0569, 0.0142, 0.0324])
+@pytest.mark.parametrize("outputs", [1, 60])
+def test_the_product_of_dense_scales_is_double_as_in_tflm(scale: float, outputs: int) -> None:
     g = GraphBuilder()
-    x = g.input((1, 50), scale=0.0371)
-    rng = np.random.default_rng(3)
-    w = g.constant(codes(rng, (1, 50)), scale=[0.0177])
-    equal(g, g.fully_connected(x, w, scale=0.0213), 1)
+    x = g.input((1, 2), scale=scale)
+    w = g.constant(np.zeros((outputs, 2)), scale=0.0177)
+    single, real = (np.float32(g.scale(t)) for t in (x, w)), g.scale(x) * g.scale(w)
+    rounded = float(math.prod(single))
+    y_scale = float(np.float32(real * (1 << 24)))
+    biases = between(real / y_scale, rounded / y_scale, outputs)
+    assert abs(rounded - real) / real > 2**-25, "these scales tell nothing"
+    constant = g.constant(biases, "int32", scale=real)
+    equal(g, g.fully_connected(x, w, constant, scale=y_scale), 1)
 
 
 def test_a_long_row_that_saturates() -> None:

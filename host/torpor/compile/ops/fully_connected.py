@@ -43,24 +43,22 @@ def lower(site: Site) -> Record:
 
 
 def _rescales(site: Site, x: Tensor, weights: Tensor, y: Tensor) -> tuple[Rescale, ...]:
-    """The multiplier of each output, or of all, in double arithmetic.
+    """Return the rescale of each output, or one for all, from products of scales in double.
 
-    TFLM's sources of August 2026 round the per-tensor product of scales to float; the PyPI
-    interpreter does not (1 code in 16,000 outputs of a 640-output layer tells them apart), and it
-    is the golden one.
+    The TFLM sources of August 2026 round the per-tensor product to float; the PyPI interpreter,
+    our golden one, does not: test_the_product_of_dense_scales_is_double_as_in_tflm.
     """
     site.need(len(weights.scales) in (1, weights.shape[0]), "needs one scale, or one an output")
     if len(weights.scales) == 1:
         site.need(-128 <= weights.zero_point <= 127, "zero point outside int8", weights)
-        real = x.scale * weights.scale / y.scale
-        return (checked_rescale(site, real),)
-    if weights.dtype == "int4":
+    elif weights.dtype == "int4":
         site.unsupported(
             "int4 weights per channel, which TensorFlow Lite Micro refuses too: quantize this "
             "layer per tensor, or make it a 1x1 CONV_2D",
             weights,
         )
-    if any(weights.zero_points):
+    elif any(weights.zero_points):
         site.unsupported("per-channel weights with a zero point other than 0", weights)
-    site.need(weights.quantized_dimension == 0, "must be quantized along axis 0", weights)
+    else:
+        site.need(weights.quantized_dimension == 0, "must be quantized along axis 0", weights)
     return tuple(checked_rescale(site, x.scale * s / y.scale) for s in weights.scales)
