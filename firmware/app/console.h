@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "core/text.h"
-#include "wire_records.h"
+#include "gen/wire_records.h"
 
 /* Keeps one received byte for console_receive(). From the receive interrupt. */
 void console_put(uint8_t byte);

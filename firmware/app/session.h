@@ -6,7 +6,7 @@
 #ifndef APP_SESSION_H
 #define APP_SESSION_H
 
-#include "wire_records.h"
+#include "gen/wire_records.h"
 
 /* Checks and opens the embedded plan, then says `hello`. A plan that is refused is never run:
  * `hello` says why, everything else is answered with no_model. */

@@ -3,7 +3,7 @@
  *
  * Facts of the board that portable code may know. The build makes the definition from
  * boards/<board>/board.toml (build/<board>/gen/board.c); what only a port needs is in
- * board_config.h beside it.
+ * gen/board_config.h.
  */
 #ifndef HAL_BOARD_H
 #define HAL_BOARD_H

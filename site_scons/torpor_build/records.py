@@ -81,7 +81,7 @@ bool wire_decode_reply(const uint8_t *payload, size_t length, wire_reply_t *repl
 """
 
 _SOURCE = """\
-#include "wire_records.h"
+#include "gen/wire_records.h"
 
 #include <zcbor_decode.h>
 #include <zcbor_encode.h>

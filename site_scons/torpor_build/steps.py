@@ -29,7 +29,7 @@ def environment(env: Any, options: Options) -> Any:
     env["ENV"].update(PATH=os.environ.get("PATH", ""), PYTHONPATH=str(ROOT / "host"))
     env.Tool(board.core.toolchain.replace("-", "_"))
     env.Append(
-        CPPPATH=["#firmware", f"#build/{board.name}/gen"],
+        CPPPATH=["#firmware", f"#build/{board.name}"],
         CCFLAGS=[*board.core.flags, "-ffunction-sections", "-fdata-sections"],
         CFLAGS=["-std=c11"],
         LINKFLAGS=[*board.core.flags, "-Wl,--gc-sections"],

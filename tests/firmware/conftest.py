@@ -75,11 +75,12 @@ class Library(NamedTuple):
 def generate(folder: Path, plan: bytes, kernels: Sequence[str], arena: int) -> list[Path]:
     """Write what the build would write to `folder`; return the C files."""
     texts = {
-        "wire_records.h": records.header(SCHEMA),
-        "wire_records.c": records.source(SCHEMA),
+        "gen/wire_records.h": records.header(SCHEMA),
+        "gen/wire_records.c": records.source(SCHEMA),
         "plan.c": c_array(plan, "torpor_plan"),
         "model.c": config.model_source(arena, 16, kernels),
     }
+    (folder / "gen").mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text)
     return [folder / name for name in texts if name.endswith(".c")]

@@ -72,7 +72,8 @@ def input_records(data: bytes, seq: int = 100) -> Iterator[Record]:
 
 
 def run_record(data: bytes, seq: int, window: int = 3, crc: int | None = None) -> Record:
-    return records.Run(seq=seq, window=window, crc=zlib.crc32(data) if crc is None else crc)
+    run: Record = records.Run(seq, window, zlib.crc32(data) if crc is None else crc)
+    return run
 
 
 def only(replies: Sequence[Record], kind: type[Record]) -> Record:

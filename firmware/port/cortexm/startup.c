@@ -6,7 +6,7 @@
  */
 #include <stdint.h>
 
-#include "board_config.h"
+#include "gen/board_config.h"
 #include "hal/cpu.h"
 #include "port/cortexm/cortexm.h"
 

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-#include "board_config.h"
+#include "gen/board_config.h"
 
 static uint64_t origin;
 

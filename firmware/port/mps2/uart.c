@@ -5,7 +5,7 @@
  */
 #include "hal/uart.h"
 
-#include "board_config.h"
+#include "gen/board_config.h"
 #include "port/cortexm/cortexm.h"
 
 #define UART_DATA      REG32(BOARD_UART_BASE + 0x00)

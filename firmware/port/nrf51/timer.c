@@ -6,7 +6,7 @@
  */
 #include "hal/clock.h"
 
-#include "board_config.h"
+#include "gen/board_config.h"
 #include "port/cortexm/cortexm.h"
 
 #define TIMER_START     REG32(BOARD_TIMER_BASE + 0x000)
