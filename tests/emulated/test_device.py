@@ -6,14 +6,17 @@ import random
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from smp import packet as smp_packet
 
 from emulated.conftest import Device, Reference, with_changed_plan
+from support.tflite_builder import GraphBuilder
 from torpor import emulate
 from torpor.board import Board
-from torpor.emulate import Firmware
+from torpor.emulate import Firmware, firmware
 from torpor.errors import DeviceError
+from torpor.golden import Golden
 from torpor.link import DeviceClient
 from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
@@ -100,6 +103,35 @@ def test_the_stack_used_is_within_what_the_build_computed(
         assert used == 0
         return
     assert 0 < used <= device.made.footprint["stack_bytes"]
+
+
+def several_inputs_and_outputs(folder: Path) -> Path:
+    """A model whose inputs and outputs are longer than a frame, and more than one of each."""
+    g = GraphBuilder()
+    a, b = g.input((1, 300), scale=0.1), g.input((1, 5), scale=0.1)
+    weights = g.constant(np.arange(20).reshape(4, 5) - 9, scale=0.05)
+    long = g.unary("RELU", a, scale=0.1, zero_point=-20)
+    short = g.fully_connected(b, weights, scale=0.2)
+    longest = g.pad(a, [(0, 0), (100, 112)])
+    path = folder / "several.tflite"
+    path.write_bytes(g.build([long, short, longest]))
+    return path
+
+
+def test_several_long_inputs_and_outputs_come_through(board: Board, tmp_path: Path) -> None:
+    made = firmware.build(board.name, several_inputs_and_outputs(tmp_path))
+    golden, random_codes = Golden(made.model), np.random.default_rng(1)
+    with emulate.start(board, made.elf) as emulator:
+        client = DeviceClient(emulator.transport, timeout=20)
+        for window in range(3):
+            inputs = [
+                random_codes.integers(-128, 128, info.shape).astype(np.int8)
+                for info in golden.inputs
+            ]
+            answer = client.infer(window, [codes.tobytes() for codes in inputs])
+            expected = [codes.tobytes() for codes in golden.invoke(inputs)]
+            assert [len(data) for data in answer.outputs] == [300, 4, 512]
+            assert answer.outputs == expected
 
 
 # ---- requests that are repeated or wrong

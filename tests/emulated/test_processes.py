@@ -148,13 +148,18 @@ def test_a_process_that_hangs_up_but_lives_on_is_told_apart(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["kill", "term"])
-def test_the_emulator_dies_with_its_parent(good: Path, number: signal.Signals) -> None:
+def test_the_emulator_dies_with_its_parent_and_leaves_no_file(
+    good: Path, temporary: Path, number: signal.Signals
+) -> None:
     program = (
         "import sys, time; from torpor import emulate\n"
         "e = emulate.start('native', sys.argv[1]); print(e.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", program, str(good)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, str(good)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"TMPDIR": str(temporary)},
     )
     assert parent.stdout
     pid = int(parent.stdout.readline())
@@ -163,6 +168,7 @@ def test_the_emulator_dies_with_its_parent(good: Path, number: signal.Signals) -
     parent.wait(10)
     parent.stdout.close()
     assert eventually(lambda: not alive(pid))
+    assert list(temporary.iterdir()) == []
 
 
 # ---- what cannot start

@@ -65,17 +65,18 @@ def existing(elf: Path) -> Path:
     return elf
 
 
-def built(board: str, model: str, bits: int, elf: Path | None = None) -> Firmware:
-    """Return where the build puts the firmware of a model of models/; nothing is built.
+def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None) -> Firmware:
+    """Return where the build puts a firmware; nothing is built.
 
     Args:
-        board, model: names of folders in boards/ and models/.
-        bits: of the weights, 8 or 4.
+        board: name of a folder in boards/.
+        model: name of a folder in models/, or the path of a quantized .tflite.
+        bits: of the weights, 8 or 4; a .tflite has them already.
         elf: another place of the ELF and of the files beside it.
     """
-    name = f"{model}-int{bits}"
-    place = elf or BUILD / board / name / "firmware.elf"
-    return Firmware(place, BUILD / "models" / f"{name}.tflite")
+    name = model.stem if isinstance(model, Path) else f"{model}-int{bits}"
+    tflite = model if isinstance(model, Path) else BUILD / "models" / f"{name}.tflite"
+    return Firmware(elf or BUILD / board / name / "firmware.elf", tflite)
 
 
 @contextlib.contextmanager
@@ -87,13 +88,15 @@ def _only_one() -> Iterator[None]:
         yield
 
 
-def build(board: str, model: str, bits: int) -> Firmware:
-    """Build it with scons, whose output goes to stderr.
+def build(board: str, model: str | Path, bits: int = 8) -> Firmware:
+    """Build a firmware with scons, whose output goes to stderr; arguments as those of `built`.
 
     Raises:
         TorporError: the build failed; the reason is on stderr.
     """
-    goal = [f"board={board}", f"model={model}", f"bits={bits}"]
+    goal = [f"board={board}", f"model={model}"]
+    if isinstance(model, str):
+        goal.append(f"bits={bits}")
     command = [sys.executable, "-m", "SCons", "-Q", *goal]
     with _only_one():
         done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
