@@ -205,7 +205,8 @@ def test_evaluate_fails_below_the_floor(tmp_path: Path) -> None:
 def test_evaluate_refuses_what_it_cannot_measure(quantized: dict[int, Path]) -> None:
     assert "held-out" in torpor("evaluate", quantized[8], code=2).stderr
     assert "did you mean" in torpor("evaluate", "motions", code=2).stderr
-    assert "8 and 4" in torpor("evaluate", "motion", "--bits", "8,5", code=2).stderr
+    for bits in ("8,5", "", "8,,4", "eight"):
+        assert "8 and 4" in torpor("evaluate", "motion", "--bits", bits, code=2).stderr
 
 
 # ---- verify
@@ -246,7 +247,8 @@ def test_verify_explains_mistakes(quantized: dict[int, Path], tmp_path: Path) ->
     assert "broken.tflite" in torpor("verify", broken, code=4).stderr
     assert "absent.tflite" in torpor("verify", tmp_path / "absent.tflite", code=4).stderr
     assert "unknown board 'msp2'" in torpor("verify", broken, "--board", "msp2", code=2).stderr
-    assert "--inputs" in torpor("verify", broken, "--inputs", 0, code=2).stderr
+    for option, value in (("--inputs", 0), ("--inputs", "many"), ("--seed", "x")):
+        assert "whole number" in torpor("verify", broken, option, value, code=2).stderr
     assert "else 5 if a model is not supported" in torpor("verify", "--help").stdout
 
 

@@ -226,6 +226,8 @@ def test_arrays_that_do_not_fit_are_refused(arrays: dict[str, Any], says: str) -
         ([samples((8,), 2)], "shape"),
         ([[np.zeros(8, np.float32)] * 2], "2 inputs, the model 1"),
         (np.full((1, 8), np.nan, np.float32), "finite"),
+        (np.full((1, 8), "x"), "not numbers"),
+        (np.full((1, 8), 1j), "not numbers"),
     ],
 )
 def test_samples_that_do_not_fit_are_refused(given: Any, says: str) -> None:

@@ -46,13 +46,11 @@ class Result:
 
 
 def _bits(text: str) -> list[int]:
-    found = [int(part) for part in text.split(",")]
-    if not found or set(found) - set(BITS):
-        raise ValueError(text)
-    return list(dict.fromkeys(found))
-
-
-_bits.__name__ = "list of bits, of 8 and 4,"
+    known = {str(bits): bits for bits in BITS}
+    parts = text.split(",")
+    if set(parts) - set(known):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of 8 and 4, such as 8,4")
+    return [known[part] for part in dict.fromkeys(parts)]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

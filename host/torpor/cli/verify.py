@@ -24,13 +24,18 @@ from torpor.verify import HOST, Verdict, verify
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
+    return _whole(text, 1)
+
+
+def _natural(text: str) -> int:
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    value = int(text) if text.isdecimal() else -1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least} on")
     return value
-
-
-_positive.__name__ = "number above 0"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--inputs", type=_positive, default=20, metavar="N", help="inputs a model (default: 20)"
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the random inputs (default: 1)")
+    parser.add_argument(
+        "--seed", type=_natural, default=1, help="of the random inputs (default: 1)"
+    )
     parser.add_argument("--json", action="store_true", help="print a list of objects")
 
 

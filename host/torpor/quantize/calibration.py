@@ -54,6 +54,8 @@ def _shaped(sample: _Array | Sequence[_Array], golden: Golden) -> list[_Array]:
 
 
 def _fitting(x: _Array, shape: tuple[int, ...]) -> _Array:
+    if x.dtype.kind not in "fiu":
+        raise ModelError(f"calibration holds {x.dtype}, not numbers")
     if x.shape not in (shape, shape[1:]):
         raise ModelError(
             f"a calibration sample has the shape {list(x.shape)}, the model takes {list(shape)}",
