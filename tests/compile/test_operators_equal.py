@@ -308,3 +308,40 @@ def test_a_long_row_that_saturates() -> None:
     w = g.constant(np.full((3, 4000), 127), scale=0.5)
     compiled = equal(g, g.fully_connected(x, w, scale=math.pi), 0)
     assert compiled.report.sections["data"] > 12_000
+
+
+# Where the ratio in double and the ratio rounded to float give some code differently.
+RATIOS = [
+    (0.0900878757238388, 0.03024226613342762),
+    (0.013664938509464264, 0.013266930356621742),
+    (0.08560539036989212, 0.0832214429974556),
+    (0.025234872475266457, 0.07402229309082031),
+    (0.0644579604268074, 0.031325362622737885),
+]
+
+
+@pytest.mark.parametrize(("x_scale", "y_scale"), RATIOS)
+def test_the_ratio_of_relu_scales_is_double_as_in_tflm(x_scale: float, y_scale: float) -> None:
+    g = GraphBuilder()
+    x = g.input((1, 4000), scale=x_scale, zero_point=-128)
+    equal(g, g.unary("RELU", x, scale=y_scale, zero_point=-128), 0)
+
+
+def scales_at_ties() -> list[float]:
+    """Return scales for which 6 / scale rounds one way in float and another in double."""
+    scales = [float(np.float32(12 / half)) for half in range(3, 250, 2)]
+    below = [s for s in scales if 6 / s % 1 < 0.5 <= np.float32(6) / np.float32(s) % 1]
+    assert len(below) > 12
+    return below
+
+
+@pytest.mark.parametrize("name", ["RELU6", "fused"])
+def test_bounds_of_activations_at_ties_are_rounded_in_float_as_in_tflm(name: str) -> None:
+    for scale in scales_at_ties()[:12]:
+        g = GraphBuilder()
+        x = g.input((1, 300), scale=scale, zero_point=-100)
+        if name == "RELU6":
+            y = g.unary(name, x)
+        else:
+            y = g.add(x, x, scale=scale, zero_point=-100, activation="relu6")
+        equal(g, y, 0)
