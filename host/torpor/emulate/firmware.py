@@ -80,7 +80,7 @@ def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None)
 
 
 @contextlib.contextmanager
-def _only_one() -> Iterator[None]:
+def only_one_build() -> Iterator[None]:
     """Wait until no other process of ours builds: scons does not share its folder."""
     BUILD.mkdir(exist_ok=True)
     with (BUILD / ".lock").open("w") as lock:
@@ -98,7 +98,7 @@ def build(board: str, model: str | Path, bits: int = 8) -> Firmware:
     if isinstance(model, str):
         goal.append(f"bits={bits}")
     command = [sys.executable, "-m", "SCons", "-Q", *goal]
-    with _only_one():
+    with only_one_build():
         done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
     if done.returncode:
         hint = f"the reason is above; to see it again: scons {' '.join(goal)}"

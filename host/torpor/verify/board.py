@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torpor import emulate
+from torpor.emulate.firmware import built, only_one_build
 from torpor.errors import BudgetError, TorporError
 from torpor.link import DeviceClient
-from torpor.paths import BUILD, ROOT
+from torpor.paths import ROOT
 
 BUDGET_WORDS = ("overflowed by", "will not fit", "does not fit", "over budget")
 RUN_TIMEOUT_S = 300.0
@@ -62,15 +63,16 @@ def build_firmware(board: str, tflite: Path) -> Path:
         TorporError: the build failed otherwise.
     """
     goal = [f"board={board}", f"model={tflite.resolve()}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "SCons", "-Q", *goal],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with only_one_build():
+        done = subprocess.run(
+            [sys.executable, "-m", "SCons", "-Q", *goal],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode == 0:
-        return BUILD / board / tflite.stem / "firmware.elf"
+        return built(board, tflite).elf
     talk = done.stdout + done.stderr
     lines = [line.strip() for line in talk.splitlines() if line.strip()]
     short = [line for words in BUDGET_WORDS for line in lines if words in line]
