@@ -28,6 +28,7 @@ def environment(env: Any, options: Options) -> Any:
     board = options.board
     env["ENV"].update(PATH=os.environ.get("PATH", ""), PYTHONPATH=str(ROOT / "host"))
     env.Tool(board.core.toolchain.replace("-", "_"))
+    env.Tool("compilation_db")  # it looks at the compiler that is there
     env.Append(
         CPPPATH=["#firmware", f"#build/{board.name}"],
         CCFLAGS=[*board.core.flags, "-ffunction-sections", "-fdata-sections"],
@@ -36,6 +37,7 @@ def environment(env: Any, options: Options) -> Any:
     )
     env.Replace(CCCOMSTR="  cc      $SOURCE", LINKCOMSTR="  link    $TARGET")
     env.Append(CCFLAGS=[f"-ffile-prefix-map={ROOT}=.", *([] if options.release else ["-g"])])
+    env.Append(LINKFLAGS=["-Wl,--strip-debug"] if options.release else [])
     env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su"])
     return env
 

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Whole builds, in a copy of the tree whose path has spaces."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from build.conftest import Tree, copy_tree
+from support.tflite_builder import GraphBuilder
+
+pytestmark = pytest.mark.xdist_group("scons")
+
+MODEL = "model=small model.tflite"
+NAME = "small model"
+NO_OP_SECONDS = 1.5
+
+
+def test_a_build_leaves_everything_in_its_folder(tree: Tree) -> None:
+    out = tree.folder / "build" / "microbit" / NAME
+    (out / "footprint.json").unlink(missing_ok=True)
+    done = tree.build("board=microbit", MODEL)
+    names = ("plan.bin", "plan.c", "kernels.txt", "report.json", "footprint.json", "firmware.elf")
+    assert [name for name in names if not (out / name).is_file()] == []
+    assert " of 65536 " in done.stdout
+    assert (out / "firmware.elf").read_bytes()[:4] == b"\x7fELF"
+
+
+def test_the_footprint_adds_up(tree: Tree) -> None:
+    tree.build("board=microbit", MODEL)
+    print_ = tree.footprint("microbit", NAME)
+    plan = (tree.folder / "build" / "microbit" / NAME / "plan.bin").read_bytes()
+    assert print_["model_bytes"] == len(plan)
+    assert print_["arena_bytes"] == int.from_bytes(plan[20:24], "little")
+    assert print_["code_bytes"] == print_["flash_bytes"] - print_["model_bytes"]
+    assert abs(sum(print_["flash_parts"].values()) - print_["flash_bytes"]) <= 32  # alignment
+    assert abs(sum(print_["ram_parts"].values()) - print_["ram_bytes"]) <= 32
+    kernels = (tree.folder / "build" / "microbit" / NAME / "kernels.txt").read_text().split()
+    assert sorted(print_["kernels"]) == sorted(kernels)
+    assert "infer_check" in print_["stack_path"] or "infer_invoke" in print_["stack_path"]
+
+
+def test_building_again_does_nothing_and_is_quick(tree: Tree) -> None:
+    tree.build("board=microbit", MODEL)
+    times = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = tree.build("board=microbit", MODEL)
+        times.append(time.perf_counter() - begin)
+        assert "  cc " not in done.stdout
+        assert "  link " not in done.stdout
+    assert min(times) < NO_OP_SECONDS
+
+
+def test_compile_commands_name_every_file_of_ours(tree: Tree) -> None:
+    tree.build("board=microbit", MODEL)
+    commands = json.loads((tree.folder / "compile_commands.json").read_text())
+    files = {Path(entry["file"]).as_posix() for entry in commands}
+    assert "firmware/app/main.c" in files
+    assert "firmware/port/nrf51/uart.c" in files
+    ours = [e["command"] for e in commands if e["file"].startswith("firmware/")]
+    assert [c for c in ours if "-Werror" not in c or "-Wconversion" not in c] == []
+
+
+def test_a_warning_in_our_code_fails_the_build(tree: Tree) -> None:
+    source = tree.folder / "firmware" / "core" / "text.c"
+    text = source.read_text()
+    source.write_text(text + "\nstatic int unused(void)\n{\n    return 1;\n}\n")
+    done = tree.scons("board=microbit", MODEL)
+    source.write_text(text)
+    assert done.returncode == 2
+    assert "unused" in done.stderr
+
+
+def test_two_builds_in_different_folders_give_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
+    other = copy_tree(tmp_path / "elsewhere")
+    images = []
+    for place in (tree, other):
+        place.build("board=mps2_an386", MODEL)
+        images.append((place.folder / "build/mps2_an386" / NAME / "firmware.elf").read_bytes())
+    assert images[0] == images[1]
+
+
+def test_the_image_can_be_linked_to_another_address(tree: Tree) -> None:
+    tree.build("board=microbit", MODEL, "link=0x10000")
+    elf = (tree.folder / "build" / "microbit" / NAME / "firmware.elf").read_bytes()
+    assert int.from_bytes(elf[24:28], "little") >= 0x10000  # e_entry
+
+
+def test_an_address_outside_the_flash_is_refused(tree: Tree) -> None:
+    done = tree.scons("board=microbit", MODEL, "link=0x80000")
+    assert done.returncode == 2
+    assert "no place for an image" in done.stderr
+
+
+def test_a_release_has_no_debug_information(tree: Tree) -> None:
+    sizes = []
+    for release in (0, 1):
+        tree.build("board=microbit", MODEL, f"release={release}")
+        elf = (tree.folder / "build" / "microbit" / NAME / "firmware.elf").read_bytes()
+        assert (b".debug_info" in elf) == (release == 0)
+        sizes.append(tree.footprint("microbit", NAME)["flash_bytes"])
+    assert sizes[0] == sizes[1]
+
+
+def big_model(folder: Path) -> str:
+    """Write a model whose weights alone are over the microbit's budget of flash."""
+    g = GraphBuilder()
+    x = g.input((1, 300), scale=0.1)
+    w = g.constant(np.ones((300, 300), np.int8), "int8", scale=0.05)
+    (folder / "big.tflite").write_bytes(g.build([g.fully_connected(x, w, scale=0.2)]))
+    return "model=big.tflite"
+
+
+def test_over_the_budget_the_build_fails_and_shows_who_uses_what(tree: Tree) -> None:
+    done = tree.scons("board=microbit", big_model(tree.folder))
+    assert done.returncode == 6
+    assert "over the budget of 65536" in done.stderr
+    assert "boards/microbit/board.toml" in done.stderr
+    assert "  plan " in done.stdout
+    assert "####" in done.stdout
+    again = tree.scons("board=microbit", "model=big.tflite")
+    assert again.returncode == 6, "the failure must not be forgotten"
+
+
+def test_a_model_that_is_none_fails_the_build_with_its_reason(tree: Tree) -> None:
+    (tree.folder / "broken.tflite").write_bytes(b"no model at all")
+    done = tree.scons("board=microbit", "model=broken.tflite")
+    assert done.returncode == 2
+    assert "torpor: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_cleaning_removes_what_was_built(tree: Tree) -> None:
+    tree.build("board=native", MODEL)
+    elf = tree.folder / "build" / "native" / NAME / "firmware.elf"
+    assert elf.exists()
+    tree.build("board=native", MODEL, "-c")
+    assert not elf.exists()
+    shutil.rmtree(tree.folder / "build" / "native", ignore_errors=True)
