@@ -15,6 +15,7 @@ import pytest
 from support.small_models import small_cnn
 from torpor.compile import compile_model
 from torpor.compile.emit import c_array
+from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
 
@@ -126,7 +127,8 @@ def build(folder: Path, plan: bytes) -> Library:
     compiled = compile_model(small_cnn(), name="small", labels=["a", "b", "c", "d", "e"])
     arena = int.from_bytes(compiled.plan[20:24], "little")
     made = generate(folder, plan, compiled.kernels, arena)
-    return compile_library(folder, [*portable_sources(), *made], "void pump(void);")
+    declared = declarations(records.header(SCHEMA)) + "void pump(void);"
+    return compile_library(folder, [*portable_sources(), *made], declared)
 
 
 @pytest.fixture(scope="session")
