@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ from torpor.compile import compile_model
 from torpor.compile.code_sizes import estimates
 from torpor.compile.emit import Data, c_array, pack_record, pack_struct
 from torpor.compile.weights import pack_s4
-from torpor.errors import ModelError, TorporError
+from torpor.engine import check
+from torpor.errors import ModelError, TorporError, UnsupportedError
 from torpor.graph.model import unpack_int4
 from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
@@ -131,6 +133,7 @@ def test_the_c_array_compiles_without_a_warning(tmp_path: Path) -> None:
 
 PROGRAM = """
 import sys
+import time
 from torpor.cli.main import main
 sys.argv = ["torpor", "compile", sys.argv[1], "-o", sys.argv[2], "--labels", "a,b,c,d,e"]
 sys.exit(main())
@@ -238,3 +241,36 @@ def test_the_reader_says_what_is_wrong_with_a_header(offset: int, value: int, wo
     broken[offset] = value
     with pytest.raises(ModelError, match=words):
         Plan.parse(bytes(broken))
+
+
+def chain(length: int) -> bytes:
+    """Return a model of `length` activations in a row, with an addition now and then."""
+    g = GraphBuilder()
+    last = earlier = g.input((1, 64), scale=0.1)
+    for i in range(length):
+        last = g.unary("RELU", last, scale=0.1 + 0.001 * (i % 7))
+        if i % 30 == 29:
+            last = g.add(last, earlier, scale=0.3)
+            earlier = last
+    return g.build([last])
+
+
+def test_a_model_of_a_thousand_operators_compiles_in_seconds() -> None:
+    began = time.monotonic()
+    plan = compile_model(chain(980)).plan
+    assert check(plan).ok
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("length", [1100, 4200])
+def test_a_model_with_too_many_operators_is_refused(length: int) -> None:
+    with pytest.raises(UnsupportedError, match="operators"):
+        compile_model(chain(length))
+
+
+def test_a_model_with_too_large_an_arena_is_refused() -> None:
+    g = GraphBuilder()
+    x = g.input((60_000, 30_000), scale=0.1)
+    y = g.unary("RELU", x, scale=0.2)
+    with pytest.raises(UnsupportedError, match="needs 5400000000 bytes of arena"):
+        compile_model(g.build([y, g.add(y, x, scale=0.3)]))

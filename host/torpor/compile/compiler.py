@@ -18,6 +18,7 @@ TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
 """Weight packings that this compiler can write, by name."""
 
 ARENA_ALIGN = 16
+_MAX_ARENA = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def compile_model(
     numbers = number_tensors(graph, records)
     stored = _store(records)
     arena = plan_arena(graph, records, numbers, keep_input=keep_input)
+    if arena.layout.peak > _MAX_ARENA:
+        raise UnsupportedError(f"the model needs {arena.layout.peak} bytes of arena")
     packed = _pack(graph, records, numbers, stored, [i for i, _, _ in arena.overlaps])
     header = {
         "target": TARGETS[target],

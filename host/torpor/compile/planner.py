@@ -23,6 +23,9 @@ NODE_LIMIT = 20_000
 TRIES = 600
 """How many changed orders are tried to improve the greedy layout."""
 
+FULL_EFFORT = 64
+"""Up to so many regions; beyond, both limits shrink with the square of their number."""
+
 
 @dataclass(frozen=True)
 class Region:
@@ -126,7 +129,10 @@ def plan_memory(
     """
     problem = _Problem(regions, trails)
     bound = problem.bound()
-    best = _improve(problem, bound, min(_orders(problem), key=lambda o: _peak(problem, o)))
+    effort = min(1.0, (FULL_EFFORT / max(1, len(regions))) ** 2)
+    node_limit = int(node_limit * effort)
+    start = min(_orders(problem), key=lambda o: _peak(problem, o))
+    best = _improve(problem, bound, start, int(TRIES * effort))
     search = _Search(problem, bound, best, node_limit)
     if search.peak > bound:
         search.run()
@@ -168,11 +174,11 @@ def _peak(problem: _Problem, order: Sequence[int]) -> int:
     return problem.peak(_greedy(problem, order))
 
 
-def _improve(problem: _Problem, bound: int, order: list[int]) -> dict[int, int]:
+def _improve(problem: _Problem, bound: int, order: list[int], tries: int) -> dict[int, int]:
     """Return the greedy layout of `order`, or of a better order found by moving one at a time."""
     chance = random.Random(0)  # noqa: S311 - the same layout every time
     best = _peak(problem, order)
-    for _ in range(TRIES):
+    for _ in range(tries):
         if best == bound:
             break
         changed = order.copy()

@@ -12,6 +12,7 @@ from torpor.graph.schema import CUSTOM, DTYPES, KINDS, Kind, Option, operator_na
 _MAX_RANK = 8
 _MAX_BYTES = 1 << 31
 _MAX_TENSORS = 1 << 15
+_MAX_OPS = 1 << 12
 
 
 def read_tflite(data: bytes) -> Graph:
@@ -66,6 +67,8 @@ def _graph(subgraph: Table, buffers: list[bytes | None], names: list[tuple[int, 
             raise ModelError(f"the model has more than {_MAX_TENSORS} tensors")
         tensors.append(_tensor(index, table, buffers))
     ops = [_op(index, table, names) for index, table in enumerate(subgraph.tables(3))]
+    if len(ops) > _MAX_OPS:
+        raise UnsupportedError(f"the model has {len(ops)} operators, more than {_MAX_OPS}")
     graph = Graph(tuple(tensors), tuple(ops), subgraph.integers(1, "i"), subgraph.integers(2, "i"))
     _check_order(graph)
     return graph
