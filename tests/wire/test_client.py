@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The client against a device in Python: right answers or helpful errors, never wrong answers."""
 
+import dataclasses
 import hashlib
 from itertools import islice
 from typing import Any
@@ -104,6 +105,7 @@ def test_poll_hands_over_text_without_asking_for_anything() -> None:
 def test_two_clients_in_a_row_do_not_share_sequence_numbers() -> None:
     fake = device()
     first, second = (DeviceClient(FakeTransport(fake)) for _ in range(2))
+    assert abs(first.hello().seq - second.hello().seq) > 10  # by chance once in 10^8
     inputs = [inputs_for(fake, seed) for seed in range(2)]
     assert first.infer(0, inputs[0]).outputs == fake.model(inputs[0])
     assert second.infer(0, inputs[1]).outputs == fake.model(inputs[1])
@@ -135,7 +137,7 @@ def test_another_schema_is_recognised_in_a_hello_of_another_shape(extra: list[An
 
 def test_a_refused_plan_is_reported_and_never_run() -> None:
     fake = device(plan_status=9)
-    with pytest.raises(DeviceError, match=r"refused its model 'fake' \(plan status 9\)"):
+    with pytest.raises(DeviceError, match=r"refused its model \(plan status 9\)"):
         client(fake).infer(0, inputs_for(fake))
     assert fake.runs == 0
 
@@ -156,6 +158,19 @@ def test_a_wrong_window_in_the_answer_is_an_error() -> None:
     fake._run = lambda run: real(records.Run(run.seq, run.window + 1, run.crc))  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="window 4, not 3"):
         client(fake).infer(3, inputs_for(fake))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"index": 1}, {"offset": 65}, {"data": b""}, {"data": bytes(237)}], ids=str
+)
+def test_other_bytes_than_asked_for_are_an_error(wrong: dict[str, Any]) -> None:
+    fake = device(output_sizes=(300,))
+    real = fake._on_read
+    fake._on_read = lambda read: [  # type: ignore[method-assign]
+        dataclasses.replace(answer, **wrong) for answer in real(read)
+    ]
+    with pytest.raises(DeviceError, match="other bytes of output 0 than asked for"):
+        client(fake).infer(0, inputs_for(fake))
 
 
 # ---- silence and noise

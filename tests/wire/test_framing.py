@@ -104,6 +104,16 @@ def test_an_overlong_frame_is_dropped_once_and_named_long() -> None:
     assert events[1] == Text(b"after")
 
 
+def test_an_overlong_frame_says_so_once_although_another_follows_on_its_line() -> None:
+    events = decode_all([framing.MARKER + b"A" * 700 + encode_frame(b"\x80")])
+    assert [type(e) for e in events] == [Dropped, Frame]
+
+
+def test_the_longest_frame_may_end_in_cr_lf() -> None:
+    payload = bytes(framing.MAX_PAYLOAD)
+    assert decode_all([encode_frame(payload)[:-1] + b"\r\n"]) == [Frame(payload)]
+
+
 def test_overlong_text_arrives_in_pieces_and_complete() -> None:
     line = bytes(range(32, 127)) * 40
     events = decode_all([line + b"\n"])

@@ -371,6 +371,6 @@ def _output_data(answer: Any, request: Any) -> bytes:
 
 def _refused_plan(hello: Any) -> DeviceError:
     return DeviceError(
-        f"the device refused its model '{hello.model}' (plan status {hello.plan_status})",
+        f"the device refused its model (plan status {hello.plan_status})",
         "the numbers are in firmware/infer/infer.h; compile the model again with this torpor",
     )

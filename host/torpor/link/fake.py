@@ -68,9 +68,10 @@ class FakeDevice:
 
     def _hello(self, seq: int) -> Record:
         sizes = sum(self.input_sizes), sum(self.output_sizes)
-        return records.Hello(  # type: ignore[no-any-return]
-            seq, self.schema, "fake", "fake", 0, self.plan_status, 0, *sizes, 1_000_000
+        model = (
+            ("", 0, self.plan_status, 0, 0, 0) if self.plan_status else ("fake", 0, 0, 0, *sizes)
         )
+        return records.Hello(seq, self.schema, "fake", *model, 1_000_000)  # type: ignore[no-any-return]
 
     def _on_ping(self, ping: Any) -> list[Record]:
         return [self._hello(ping.seq)]

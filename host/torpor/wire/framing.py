@@ -93,8 +93,8 @@ def _parse_frame(line: bytes) -> Frame | Dropped:
         return Dropped("base64", line)
     if base64.b64encode(body) != line[len(MARKER) :]:  # spare bits of the last digit were set
         return Dropped("base64", line)
-    if len(body) < 3:
-        return Dropped("short", line)
+    if not 3 <= len(body) <= MAX_PAYLOAD + 2:
+        return Dropped("short" if len(body) < 3 else "long", line)
     if crc16(body):
         return Dropped("crc", line)
     return Frame(body[:-2])

@@ -86,16 +86,13 @@ def encode(record: Record) -> bytes:
     values = tuple(getattr(record, field.name) for field in record.spec.fields)
     if problem := _first_problem(record.spec.fields, values):
         raise ValueError(f"{record.spec.kind}: {problem}")
-    payload = cbor2.dumps([record.spec.id, *values], canonical=True)
-    if len(payload) > SCHEMA.payload:
-        raise ValueError(f"{record.spec.kind}: {len(payload)} bytes, at most {SCHEMA.payload}")
-    return payload
+    return cbor2.dumps([record.spec.id, *values], canonical=True)
 
 
 def decode(payload: bytes) -> Record | Unknown:
     """Return the record in a payload, or an `Unknown` that says why there is none. Never raises."""
     try:
-        items = cbor2.loads(payload, max_depth=4, allow_indefinite=False)
+        items = cbor2.loads(payload, max_depth=4)
     except (cbor2.CBORError, ValueError, OverflowError):
         return Unknown("not CBOR")
     if not isinstance(items, list):
