@@ -225,6 +225,10 @@ def test_too_little_memory_is_told_apart_from_a_broken_build(
     fake_build(monkeypatch, 2, linker)
     with pytest.raises(BudgetError, match=r"microbit: region `RAM' overflowed by 18932 bytes"):
         board.build_firmware("microbit", path)
+    budget = "flash 71736\nscons: flash: 71736 bytes, 6200 over the budget of 65536\nhint: x"
+    fake_build(monkeypatch, 6, budget)
+    with pytest.raises(BudgetError, match=r"microbit: flash: 71736 bytes, 6200 over"):
+        board.build_firmware("microbit", path)
     fake_build(monkeypatch, 2, "main.c:3: error: expected ';'\nscons: *** failed")
     with pytest.raises(TorporError, match="expected ';'") as caught:
         board.build_firmware("microbit", path)

@@ -16,7 +16,8 @@ from torpor.errors import BudgetError, TorporError
 from torpor.link import DeviceClient
 from torpor.paths import ROOT
 
-BUDGET_WORDS = ("overflowed by", "will not fit", "does not fit", "over budget")
+OVERFLOW = ("overflowed by", "will not fit")
+"""What linkers say when a memory is too small."""
 RUN_TIMEOUT_S = 300.0
 
 
@@ -73,10 +74,16 @@ def build_firmware(board: str, tflite: Path) -> Path:
         )
     if done.returncode == 0:
         return built(board, tflite).elf
-    talk = done.stdout + done.stderr
+    raise _failure(board, tflite, done.returncode, done.stdout + done.stderr)
+
+
+def _failure(board: str, tflite: Path, code: int, talk: str) -> TorporError:
     lines = [line.strip() for line in talk.splitlines() if line.strip()]
-    short = [line for words in BUDGET_WORDS for line in lines if words in line]
+    short = [line for words in OVERFLOW for line in lines if words in line]
+    if code == BudgetError.exit_code:
+        short += [line.removeprefix("scons: ") for line in lines if line.startswith("scons: ")]
     if short:
-        raise BudgetError(f"does not fit {board}: {short[0].rpartition('ld: ')[2]}")
+        return BudgetError(f"does not fit {board}: {short[0].rpartition('ld: ')[2]}")
     reason = next((line for line in lines if "error" in line.lower()), "".join(lines[-1:]))
-    raise TorporError(f"{tflite.name} could not be built: {reason}", f"scons {' '.join(goal)}")
+    hint = f"scons board={board} model={tflite}"
+    return TorporError(f"{tflite.name} could not be built: {reason}", hint)
