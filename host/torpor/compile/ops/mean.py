@@ -35,18 +35,14 @@ def lower(site: Site) -> Record:
 
 
 def _fold(site: Site, x: Tensor) -> tuple[int, int, int]:
+    """Return (outer, reduced, inner); dimensions of 1 belong anywhere."""
     axes = [int(a) for a in site.constant(1, "int32").values().reshape(-1)]
     rank = len(x.shape)
     site.need(all(-rank <= a < rank for a in axes), "reduces an axis that is not there", x)
-    reduced = {a % rank for a in axes}
-    kept_inside = [
-        i
-        for i in range(min(reduced, default=0), max(reduced, default=0))
-        if i not in reduced and x.shape[i] > 1
-    ]
-    wide = [i for i in reduced if x.shape[i] > 1] or sorted(reduced)[:1] or [0]
-    if any(min(wide) < i < max(wide) for i in kept_inside):
+    wide = sorted({a % rank for a in axes if x.shape[a] > 1})
+    if not wide:
+        return x.elements, 1, 1
+    if any(x.shape[i] > 1 for i in range(wide[0], wide[-1]) if i not in wide):
         site.unsupported("the axes are no neighbours", x)
-    count = math.prod(x.shape[i] for i in reduced)
-    outer = math.prod(x.shape[i] for i in range(min(wide)) if i not in reduced)
+    outer, count = math.prod(x.shape[: wide[0]]), math.prod(x.shape[i] for i in wide)
     return outer, count, x.elements // count // outer
