@@ -7,9 +7,8 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
 from support.tflite_builder import GraphBuilder
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 RANDOM = np.random.default_rng(7)
 
