@@ -155,6 +155,7 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
     labels = _labels(options.model)
     command: list[Any] = [*TORPOR, "compile", "$SOURCE", "--name", options.model.stem]
     command += ["--labels", labels] if labels else []
+    command += ["--target", options.board.core.plan_targets[0]]
     command += ["--keep-input"] if options.keep_input else []
     command += ["-o", "${TARGET.dir}", ">", "${TARGET.dir}/compile.log"]
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]

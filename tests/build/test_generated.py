@@ -5,11 +5,11 @@
 import dataclasses
 
 import pytest
-from torpor_build import config, linker, records
 
 from torpor.board import Board, Budget, Core, Memory, Timer, Uart
 from torpor.errors import UsageError
 from torpor.wire.schema import SCHEMA, parse_schema
+from torpor_build import config, linker, records
 
 BOARD = Board(
     name="toy",

@@ -2,14 +2,15 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The command line of scons: what it takes, and how it refuses the rest."""
 
+import os
 from pathlib import Path
 
 import pytest
-from torpor_build.options import help_text, model_names, read_options
 
 from build.conftest import Tree
 from torpor.board import board_names
 from torpor.errors import UsageError
+from torpor_build.options import help_text, model_names, read_options
 
 
 def test_without_arguments_everything_has_a_default() -> None:
@@ -89,3 +90,14 @@ def test_a_missing_compiler_names_its_package(
     assert done.returncode == 3
     assert "is not installed" in done.stderr
     assert f"apt install {package}" in done.stderr
+
+
+def test_a_compiler_without_picolibc_names_its_package(tree: Tree, tmp_path: Path) -> None:
+    compiler = tmp_path / "arm-none-eabi-gcc"
+    compiler.write_text("#!/bin/sh\necho picolibc.specs\n")  # as GCC does where it has no such file
+    compiler.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = tree.scons("board=microbit", "model=small model.tflite", PATH=path)
+    assert done.returncode == 3
+    assert "picolibc for arm-none-eabi is not installed" in done.stderr
+    assert "picolibc-arm-none-eabi" in done.stderr

@@ -5,7 +5,10 @@
  */
 #include "port/cortexm/cortexm.h"
 
-void cortexm_systick_isr(void)
+/* Naked: cortexm_fault() wants the stack as the exception left it. */
+__attribute__((naked)) void cortexm_systick_isr(void)
 {
-    cortexm_fault();
+    __asm volatile("ldr r1, =cortexm_fault\n\t"
+                   "bx r1\n\t"
+                   ".ltorg");
 }
