@@ -8,7 +8,7 @@ from typing import Any
 import cffi
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torpor.engine.library import SANITIZERS, build_library, declarations
@@ -36,6 +36,8 @@ int32s = st.one_of(
 )
 multipliers = st.one_of(st.just(0), st.integers(1 << 30, MAX), st.sampled_from([1 << 30, MAX]))
 codes = st.integers(-128, 127)
+ANY_TIME = settings(deadline=None)
+"""The first example may have to build the library."""
 
 
 @functools.cache
@@ -64,6 +66,7 @@ def rounding_shr(x: int, shift: int) -> int:
     return magnitude if x >= 0 else -magnitude
 
 
+@ANY_TIME
 @given(a=int32s, b=int32s)
 def test_the_high_multiply_rounds_as_the_reference_does(a: int, b: int) -> None:
     assert shim().shim_doubling_high_mul(a, b) == doubling_high_mul(a, b)
@@ -73,6 +76,7 @@ def test_the_high_multiply_saturates_in_its_only_overflow() -> None:
     assert shim().shim_doubling_high_mul(MIN, MIN) == MAX
 
 
+@ANY_TIME
 @given(x=int32s, shift=st.integers(0, 31))
 def test_the_rounding_shift_rounds_ties_away_from_zero(x: int, shift: int) -> None:
     assert shim().shim_rounding_shr(x, shift) == rounding_shr(x, shift)
@@ -86,6 +90,7 @@ def test_the_rounding_shift_at_its_corners(x: int, shift: int, expected: int) ->
     assert shim().shim_rounding_shr(x, shift) == expected
 
 
+@ANY_TIME
 @given(x=int32s, multiplier=multipliers, shift=st.integers(-31, 30))
 def test_requantize_rounds_twice_and_wraps_where_the_shift_overflows(
     x: int, multiplier: int, shift: int
@@ -99,11 +104,13 @@ def test_requantize_differs_from_rounding_once() -> None:
     assert shim().shim_requantize(x, multiplier, shift) == 1
 
 
+@ANY_TIME
 @given(x=int32s, bounds=st.tuples(codes, codes).map(sorted))
 def test_clamp_is_the_median(x: int, bounds: list[int]) -> None:
     assert shim().shim_clamp(x, *bounds) == sorted([x, *bounds])[1]
 
 
+@ANY_TIME
 @given(
     pairs=st.lists(st.tuples(codes, codes), max_size=20),
     offsets=st.tuples(codes, codes),
@@ -122,6 +129,7 @@ def test_the_s8_inner_product_is_exact(
     assert found == exact % (1 << 32)
 
 
+@ANY_TIME
 @given(
     pairs=st.lists(st.tuples(codes, st.integers(-8, 7)), max_size=20),
     offsets=st.tuples(codes, codes),
@@ -147,6 +155,7 @@ def test_the_s4_inner_product_starts_at_any_nibble(
     assert found == sum((a + offsets[0]) * (b + offsets[1]) for a, b in pairs) % (1 << 32)
 
 
+@ANY_TIME
 @given(
     out=st.integers(0, 30),
     stride=st.integers(1, 5),

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from infer.hammer import judge
 from support.plans import (
     CODES,
     OVERLAP,
@@ -31,6 +29,8 @@ from support.plans import (
     one_op,
     record,
 )
+
+from infer.hammer import judge
 from torpor.engine import Engine, check
 from torpor.engine.library import open_infer
 from torpor.paths import ROOT
@@ -228,6 +228,13 @@ def test_a_string_outside_its_section_is_refused(label: str) -> None:
 def test_strings_must_end() -> None:
     plan = chain()
     plan.strings = plan.strings[:-1]
+    assert word(plan.build()) == "string"
+
+
+def test_a_name_must_end_even_where_there_are_no_labels() -> None:
+    plan = chain()
+    plan.strings = b"endless"
+    plan.header = {"labels": 0xFFFFFFFF, "n_labels": 0}
     assert word(plan.build()) == "string"
 
 
@@ -634,6 +641,7 @@ def test_a_plan_with_random_bytes_is_refused_or_harmless(
     judge(bytes(plan), "undefined", seed)
 
 
+@settings(deadline=None)
 @given(noise=st.binary(max_size=600))
 def test_noise_is_no_plan(noise: bytes) -> None:
     assert word(noise) in {"length", "magic"}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-
 from support.plans import CODES, OVERLAP, POINTS, RANGE, PlanBuilder, channel_block, one_op, record
+
 from torpor.engine import Engine, check, overlap_distance
 from torpor.engine.library import open_infer
 
@@ -92,6 +92,7 @@ def test_the_distance_is_exact_for_the_usual_padding(size: int, kernel: int, str
     assert overlap_distance(conv(c)) == needed(list(windows(c)))
 
 
+@settings(deadline=None)
 @given(batches=st.integers(1, 5), in_n=st.integers(1, 20), out_n=st.integers(1, 20))
 def test_the_distance_of_a_fully_connected_layer_is_exact(
     batches: int, in_n: int, out_n: int

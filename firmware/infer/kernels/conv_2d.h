@@ -58,10 +58,11 @@ static inline conv_patch_t conv_patch(const plan_conv_2d_t *c, const conv_layout
     };
 }
 
-/* acc + the inner product of a patch, from the group's first channel on, with a row of weights. */
-static inline uint32_t conv_dot(uint32_t acc, const conv_patch_t *patch,
-                                const conv_layout_t *layout, uint32_t channel, int32_t x_offset,
-                                const uint8_t *weights, dot_t *dot)
+/* acc + the inner product of a patch, from the group's first channel on, with a row of weights.
+ * Each kernel makes its conv_dot_t of it with the inner product of its packing. */
+INFER_TEMPLATE uint32_t conv_dot(uint32_t acc, const conv_patch_t *patch,
+                                 const conv_layout_t *layout, uint32_t channel, int32_t x_offset,
+                                 const uint8_t *weights, dot_t *dot)
 {
     const int8_t *x_row = patch->x + channel;
     uint32_t w_row = patch->first;
@@ -79,17 +80,21 @@ static inline uint32_t conv_dot(uint32_t acc, const conv_patch_t *patch,
     return acc;
 }
 
+typedef uint32_t conv_dot_t(uint32_t acc, const conv_patch_t *patch, const conv_layout_t *layout,
+                            uint32_t channel, int32_t x_offset, const uint8_t *weights);
+
 /* All channels of one output pixel. */
-static inline void conv_pixel(const plan_conv_2d_t *c, const conv_layout_t *layout,
-                              const conv_patch_t *patch, const uint8_t *weights, uint32_t row_bytes,
-                              const channels_t *channels, int8_t *y, dot_t *dot)
+INFER_TEMPLATE void conv_pixel(const plan_conv_2d_t *c, const conv_layout_t *layout,
+                               const conv_patch_t *patch, const uint8_t *weights,
+                               uint32_t row_bytes, const channels_t *channels, int8_t *y,
+                               conv_dot_t *dot)
 {
     uint32_t in_group = c->out_c / (uint32_t)c->groups;
     uint32_t out = 0;
     for (uint32_t group = 0; group < c->groups; group++) {
         for (uint32_t i = 0; i < in_group; i++) {
-            uint32_t acc = conv_dot((uint32_t)channels->bias[out], patch, layout,
-                                    group * layout->depth, -c->x_zero_point, weights, dot);
+            uint32_t acc = dot((uint32_t)channels->bias[out], patch, layout, group * layout->depth,
+                               -c->x_zero_point, weights);
             y[out] = channel_output(channels, out, acc);
             weights += row_bytes;
             out++;
@@ -98,8 +103,8 @@ static inline void conv_pixel(const plan_conv_2d_t *c, const conv_layout_t *layo
 }
 
 /* The operator, with `row_bytes` bytes for each output channel's weights. */
-static inline void conv_2d(const infer_t *model, const plan_conv_2d_t *c, uint32_t row_bytes,
-                           dot_t *dot)
+INFER_TEMPLATE void conv_2d(const infer_t *model, const plan_conv_2d_t *c, uint32_t row_bytes,
+                            conv_dot_t *dot)
 {
     const int8_t *x = (const int8_t *)infer_tensor(model, c->x);
     int8_t *y = (int8_t *)infer_tensor(model, c->y);

@@ -6,11 +6,18 @@
 #include "infer/kernels/conv_2d.h"
 #include "infer/ops/ops.h"
 
+INFER_LEAF uint32_t conv_dot_s8(uint32_t acc, const conv_patch_t *patch,
+                                const conv_layout_t *layout, uint32_t channel, int32_t x_offset,
+                                const uint8_t *weights)
+{
+    return conv_dot(acc, patch, layout, channel, x_offset, weights, dot_s8);
+}
+
 static void conv_2d_s8_run(const infer_t *model, const plan_op_t *op)
 {
     const plan_conv_2d_t *c = (const plan_conv_2d_t *)op;
     uint32_t row = (uint32_t)c->kernel_h * c->kernel_w * (c->in_c / (uint32_t)c->groups);
-    conv_2d(model, c, row, dot_s8);
+    conv_2d(model, c, row, conv_dot_s8);
 }
 
 const infer_kernel_t infer_conv_2d_s8 = {

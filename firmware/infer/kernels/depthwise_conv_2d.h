@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * DEPTHWISE_CONV_2D, common to all weight types: the kernel gives the way to one weight.
+ * DEPTHWISE_CONV_2D, common to all weight types.
  * Semantics: TFLM kernels/internal/reference/integer_ops/depthwise_conv.h.
  */
 #ifndef INFER_KERNELS_DEPTHWISE_CONV_2D_H
@@ -10,9 +10,6 @@
 #include "infer/kernels/channels.h"
 #include "infer/kernels/dot.h"
 #include "infer/kernels/taps.h"
-
-/* Code number `channel` of a row (one tap) of weights. */
-typedef int32_t weight_t(const uint8_t *row, uint32_t channel);
 
 /* The taps of one output pixel that lie inside the input. */
 typedef struct {
@@ -58,37 +55,104 @@ static inline depthwise_patch_t depthwise_patch(const plan_depthwise_conv_2d_t *
     };
 }
 
-/* acc + the taps of a patch for one output channel. */
-static inline uint32_t depthwise_dot(uint32_t acc, const depthwise_patch_t *patch,
-                                     const depthwise_layout_t *layout, uint32_t in,
-                                     int32_t x_offset, uint32_t out, weight_t *weight)
+/* The code that is number i from `at` on. */
+typedef int32_t weight_t(const uint8_t *at, uint32_t i);
+
+/* acc + the taps of a patch for one output channel. `x` is its input at the first tap, its weight
+ * number i from `w` on. */
+INFER_TEMPLATE uint32_t depthwise_one(uint32_t acc, const depthwise_patch_t *patch,
+                                      const depthwise_layout_t *layout, const int8_t *x,
+                                      int32_t x_offset, const uint8_t *w, uint32_t i,
+                                      weight_t *weight)
 {
-    const int8_t *x_row = patch->x + in;
-    const uint8_t *w_row = patch->weights;
     for (uint32_t row = 0; row < patch->rows; row++) {
-        const int8_t *x = x_row;
-        const uint8_t *w = w_row;
+        const int8_t *x_tap = x;
+        const uint8_t *w_tap = w;
         for (uint32_t column = 0; column < patch->columns; column++) {
-            acc += product(*x, x_offset, weight(w, out));
-            x += layout->x_column;
-            w += layout->w_column;
+            acc += product(*x_tap, x_offset, weight(w_tap, i));
+            x_tap += layout->x_column;
+            w_tap += layout->w_column;
         }
-        x_row += layout->x_row;
-        w_row += layout->w_row;
+        x += layout->x_row;
+        w += layout->w_row;
     }
     return acc;
 }
 
-/* All channels of one output pixel. */
-static inline void depthwise_pixel(const plan_depthwise_conv_2d_t *c,
-                                   const depthwise_layout_t *layout, const depthwise_patch_t *patch,
-                                   const channels_t *channels, int8_t *y, weight_t *weight)
+/* The same for four channels side by side, each with an input channel of its own. */
+INFER_TEMPLATE void depthwise_four(uint32_t acc[4], const depthwise_patch_t *patch,
+                                   const depthwise_layout_t *layout, const int8_t *x,
+                                   int32_t x_offset, const uint8_t *w, weight_t *weight)
+{
+    uint32_t acc0 = acc[0];
+    uint32_t acc1 = acc[1];
+    uint32_t acc2 = acc[2];
+    uint32_t acc3 = acc[3];
+    for (uint32_t row = 0; row < patch->rows; row++) {
+        const int8_t *x_tap = x;
+        const uint8_t *w_tap = w;
+        for (uint32_t column = 0; column < patch->columns; column++) {
+            acc0 += product(x_tap[0], x_offset, weight(w_tap, 0));
+            acc1 += product(x_tap[1], x_offset, weight(w_tap, 1));
+            acc2 += product(x_tap[2], x_offset, weight(w_tap, 2));
+            acc3 += product(x_tap[3], x_offset, weight(w_tap, 3));
+            x_tap += layout->x_column;
+            w_tap += layout->w_column;
+        }
+        x += layout->x_row;
+        w += layout->w_row;
+    }
+    acc[0] = acc0;
+    acc[1] = acc1;
+    acc[2] = acc2;
+    acc[3] = acc3;
+}
+
+/* What each kernel makes of these two for its packing: output channel `out` (of four: a multiple
+ * of 4), with `x` its input at the first tap. */
+typedef struct {
+    uint32_t (*one)(uint32_t acc, const depthwise_patch_t *patch, const depthwise_layout_t *layout,
+                    const int8_t *x, int32_t x_offset, uint32_t out);
+    void (*four)(uint32_t acc[4], const depthwise_patch_t *patch, const depthwise_layout_t *layout,
+                 const int8_t *x, int32_t x_offset, uint32_t out);
+} depthwise_loops_t;
+
+/* The first channels of an output pixel by fours, where output and input
+ * channels are the same; returns how many are done. */
+INFER_TEMPLATE uint32_t depthwise_by_fours(const plan_depthwise_conv_2d_t *c,
+                                           const depthwise_layout_t *layout,
+                                           const depthwise_patch_t *patch,
+                                           const channels_t *channels, int8_t *y,
+                                           depthwise_loops_t loops)
 {
     uint32_t out = 0;
-    for (uint32_t in = 0; in < c->in_c; in++) {
+    for (; out + 4 <= c->out_c; out += 4) {
+        uint32_t acc[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            acc[i] = (uint32_t)channels->bias[out + i];
+        }
+        loops.four(acc, patch, layout, patch->x + out, -c->x_zero_point, out);
+        for (uint32_t i = 0; i < 4; i++) {
+            y[out + i] = channel_output(channels, out + i, acc[i]);
+        }
+    }
+    return out;
+}
+
+/* All channels of one output pixel. */
+INFER_TEMPLATE void depthwise_pixel(const plan_depthwise_conv_2d_t *c,
+                                    const depthwise_layout_t *layout,
+                                    const depthwise_patch_t *patch, const channels_t *channels,
+                                    int8_t *y, depthwise_loops_t loops)
+{
+    uint32_t out = 0;
+    if (c->multiplier == 1) {
+        out = depthwise_by_fours(c, layout, patch, channels, y, loops);
+    }
+    for (uint32_t in = out; in < c->in_c; in++) {
         for (uint32_t i = 0; i < c->multiplier; i++) {
-            uint32_t acc = depthwise_dot((uint32_t)channels->bias[out], patch, layout, in,
-                                         -c->x_zero_point, out, weight);
+            uint32_t acc = loops.one((uint32_t)channels->bias[out], patch, layout, patch->x + in,
+                                     -c->x_zero_point, out);
             y[out] = channel_output(channels, out, acc);
             out++;
         }
@@ -96,8 +160,8 @@ static inline void depthwise_pixel(const plan_depthwise_conv_2d_t *c,
 }
 
 /* The operator, with `row_bytes` bytes for the weights of each tap. */
-static inline void depthwise_conv_2d(const infer_t *model, const plan_depthwise_conv_2d_t *c,
-                                     uint32_t row_bytes, weight_t *weight)
+INFER_TEMPLATE void depthwise_conv_2d(const infer_t *model, const plan_depthwise_conv_2d_t *c,
+                                      uint32_t row_bytes, depthwise_loops_t loops)
 {
     const int8_t *x = (const int8_t *)infer_tensor(model, c->x);
     int8_t *y = (int8_t *)infer_tensor(model, c->y);
@@ -115,7 +179,7 @@ static inline void depthwise_conv_2d(const infer_t *model, const plan_depthwise_
                 taps_t columns = taps_inside(out_x, c->stride_w, c->pad_left, c->in_w, c->kernel_w,
                                              c->dilation_w);
                 depthwise_patch_t patch = depthwise_patch(c, &layout, x, weights, rows, columns);
-                depthwise_pixel(c, &layout, &patch, &channels, y, weight);
+                depthwise_pixel(c, &layout, &patch, &channels, y, loops);
                 y += c->out_c;
             }
         }

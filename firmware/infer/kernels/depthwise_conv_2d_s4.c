@@ -6,10 +6,25 @@
 #include "infer/kernels/depthwise_conv_2d.h"
 #include "infer/ops/ops.h"
 
+INFER_LEAF uint32_t depthwise_one_s4(uint32_t acc, const depthwise_patch_t *patch,
+                                     const depthwise_layout_t *layout, const int8_t *x,
+                                     int32_t x_offset, uint32_t out)
+{
+    return depthwise_one(acc, patch, layout, x, x_offset, patch->weights, out, nibble);
+}
+
+INFER_LEAF void depthwise_four_s4(uint32_t acc[4], const depthwise_patch_t *patch,
+                                  const depthwise_layout_t *layout, const int8_t *x,
+                                  int32_t x_offset, uint32_t out)
+{
+    depthwise_four(acc, patch, layout, x, x_offset, patch->weights + out / 2, nibble);
+}
+
 static void depthwise_conv_2d_s4_run(const infer_t *model, const plan_op_t *op)
 {
     const plan_depthwise_conv_2d_t *c = (const plan_depthwise_conv_2d_t *)op;
-    depthwise_conv_2d(model, c, c->out_c / 2u + c->out_c % 2u, nibble);
+    depthwise_conv_2d(model, c, c->out_c / 2u + c->out_c % 2u,
+                      (depthwise_loops_t){.one = depthwise_one_s4, .four = depthwise_four_s4});
 }
 
 const infer_kernel_t infer_depthwise_conv_2d_s4 = {

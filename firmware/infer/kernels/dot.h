@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "infer/kernels/inline.h"
+
 /* (x + x_offset) * w as a summand. */
 static inline uint32_t product(int32_t x, int32_t x_offset, int32_t w)
 {
@@ -20,8 +22,8 @@ static inline uint32_t product(int32_t x, int32_t x_offset, int32_t w)
 typedef uint32_t dot_t(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
                        uint32_t first, int32_t w_offset, uint32_t n);
 
-static inline uint32_t dot_s8(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
-                              uint32_t first, int32_t w_offset, uint32_t n)
+INFER_TEMPLATE uint32_t dot_s8(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
+                               uint32_t first, int32_t w_offset, uint32_t n)
 {
     const int8_t *w = (const int8_t *)row + first;
     const int8_t *end = x + n;
@@ -58,8 +60,8 @@ static inline int32_t nibble(const uint8_t *row, uint32_t i)
     return i % 2 == 0 ? low_nibble(byte) : high_nibble(byte);
 }
 
-static inline uint32_t dot_s4(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
-                              uint32_t first, int32_t w_offset, uint32_t n)
+INFER_TEMPLATE uint32_t dot_s4(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
+                               uint32_t first, int32_t w_offset, uint32_t n)
 {
     if (first % 2 != 0 && n != 0) {
         acc += product(*x++, x_offset, nibble(row, first) + w_offset);

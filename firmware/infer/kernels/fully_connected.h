@@ -11,8 +11,8 @@
 #include "infer/kernels/dot.h"
 
 /* The operator, with `row_bytes` bytes for each output's weights. */
-static inline void fully_connected(const infer_t *model, const plan_fully_connected_t *c,
-                                   uint32_t row_bytes, dot_t *dot)
+INFER_TEMPLATE void fully_connected(const infer_t *model, const plan_fully_connected_t *c,
+                                    uint32_t row_bytes, dot_t *dot)
 {
     const int8_t *x = (const int8_t *)infer_tensor(model, c->x);
     int8_t *y = (int8_t *)infer_tensor(model, c->y);

@@ -7,6 +7,7 @@
 #define INFER_KERNELS_POOL_2D_H
 
 #include "infer/kernel.h"
+#include "infer/kernels/inline.h"
 #include "infer/kernels/requantize.h"
 #include "infer/kernels/taps.h"
 
@@ -22,7 +23,7 @@ typedef struct {
 /* Pools one channel of a patch. */
 typedef int32_t pool_t(const pool_patch_t *patch, uint32_t channel);
 
-static inline void pool_2d(const infer_t *model, const plan_pool_2d_t *c, pool_t *pool)
+INFER_TEMPLATE void pool_2d(const infer_t *model, const plan_pool_2d_t *c, pool_t *pool)
 {
     const int8_t *x = (const int8_t *)infer_tensor(model, c->x);
     int8_t *y = (int8_t *)infer_tensor(model, c->y);
