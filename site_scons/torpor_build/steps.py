@@ -46,7 +46,9 @@ def zcbor_folder() -> Path:
     """Return the folder of the installed zcbor package, whose C sources the firmware uses."""
     spec = importlib.util.find_spec("zcbor")
     if spec is None or spec.origin is None:
-        raise MissingToolError("the Python package zcbor is missing", "tools/setup installs it")
+        raise MissingToolError(
+            "the Python package zcbor is missing", "run tools/setup, then use .venv/bin/scons"
+        )
     return Path(spec.origin).parent
 
 
