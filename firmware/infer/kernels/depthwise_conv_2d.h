@@ -117,8 +117,8 @@ typedef struct {
                  const int8_t *x, int32_t x_offset, uint32_t out);
 } depthwise_loops_t;
 
-/* The first channels of an output pixel by fours, where output and input
- * channels are the same; returns how many are done. */
+/* The first channels of an output pixel by fours, where output and input channels are the same;
+ * returns how many are done. */
 INFER_TEMPLATE uint32_t depthwise_by_fours(const plan_depthwise_conv_2d_t *c,
                                            const depthwise_layout_t *layout,
                                            const depthwise_patch_t *patch,
