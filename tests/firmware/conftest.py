@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import cffi
 import pytest
+from hypothesis import settings
 from support.small_models import small_cnn
 
 from torpor.compile import compile_model
