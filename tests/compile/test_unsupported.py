@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
 from support.small_models import one_dense
 from support.tflite_builder import GraphBuilder
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
 from torpor.compile import compile_model
 from torpor.compile.lowering import ALTERNATIVES, OPERATORS
 from torpor.errors import ModelError, TorporError, UnsupportedError, UsageError
@@ -196,3 +196,32 @@ def test_a_message_tells_what_the_operator_supports(name: str) -> None:
     with pytest.raises(ModelError) as caught:
         compile_model(g.build([y]))
     assert "int8" in f"{caught.value.message} {caught.value.hint}"
+
+
+def wide_pool(g: GraphBuilder) -> int:
+    x = g.input((1, 3000, 3000, 1), scale=0.1)
+    return g.pool_2d("AVERAGE_POOL_2D", x, (3000, 3000), stride=(3000, 3000))
+
+
+def far_stride(g: GraphBuilder) -> int:
+    x = g.input((1, 1, 20, 1), scale=0.1)
+    y = g.pool_2d("MAX_POOL_2D", x, (1, 1), stride=(1, 50_000), padding="same")
+    g._operators[-1].builtinOptions.strideW = 500_000
+    return y
+
+
+LIMITS: dict[str, tuple[str, Callable[[GraphBuilder], int]]] = {
+    "classes": ("4095 classes", lambda g: g.softmax(g.input((1, 4096), scale=0.1))),
+    "mean": ("overflows", lambda g: g.mean(g.input((1, 9_000_000), scale=0.1), (1,), scale=0.1)),
+    "pool": ("8388608 elements", wide_pool),
+    "stride": ("262144 elements", far_stride),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_what_the_engine_would_refuse_is_refused_in_words_before(name: str) -> None:
+    words, build = LIMITS[name]
+    g = GraphBuilder()
+    error = refusal(g.build([build(g)]))
+    assert isinstance(error, UnsupportedError)
+    assert words in error.message

@@ -8,6 +8,8 @@ from torpor.compile.layers import checked_rescale
 from torpor.compile.lowering import Record, Site, operator
 from torpor.graph.model import Tensor
 
+_MAX_REDUCED = 1 << 23  # as firmware/infer/ops/mean.c has it
+
 
 @operator("MEAN", supports="int8 input and output, constant int32 axes that are neighbours")
 def lower(site: Site) -> Record:
@@ -18,7 +20,7 @@ def lower(site: Site) -> Record:
     rescale = mean_rescale(checked_rescale(site, x.scale / y.scale), reduced)
     if rescale.multiplier and rescale.multiplier < 1 << 29:
         site.unsupported("the output scale is too large for the input's", y)
-    if reduced * 255 >= 1 << 31:
+    if reduced > _MAX_REDUCED:
         site.unsupported(f"a mean over {reduced} elements overflows", x)
     return Record(
         code="MEAN_S8",

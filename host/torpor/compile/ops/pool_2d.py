@@ -4,6 +4,8 @@
 from torpor.compile.layers import clamps, windows
 from torpor.compile.lowering import Record, Site, operator
 
+_MAX_TAPS = 1 << 23  # as firmware/infer/ops/pool_2d.c has it
+
 
 @operator(
     "AVERAGE_POOL_2D",
@@ -13,7 +15,10 @@ from torpor.compile.lowering import Record, Site, operator
 def lower(site: Site) -> Record:
     """x and y [batches, h, w, channels]."""
     x, y = site.activation(0), site.output()
-    members = windows(site, x, y, (int(site.option("filter_h")), int(site.option("filter_w"))))
+    kernel = int(site.option("filter_h")), int(site.option("filter_w"))
+    members = windows(site, x, y, kernel)
+    if kernel[0] * kernel[1] > _MAX_TAPS:
+        site.unsupported(f"windows of more than {_MAX_TAPS} elements", x)
     site.need(x.shape[3] == y.shape[3], "input and output differ in channels", y)
     if abs(x.scale - y.scale) > 1e-6 or x.zero_point != y.zero_point:
         site.unsupported("its quantization differs from the input's", y)

@@ -7,6 +7,7 @@ from torpor.compile.fixed_point import quantize_multiplier
 from torpor.compile.lowering import Record, Site, operator
 
 _INTEGER_BITS = 5
+_MAX_DEPTH = 4095  # as firmware/infer/ops/softmax.c has it
 
 
 @operator("SOFTMAX", supports="int8 input, int8 output of scale 1/256 and zero point -128")
@@ -16,6 +17,8 @@ def lower(site: Site) -> Record:
     if y.scale != 1 / 256 or y.zero_point != -128:
         site.unsupported("the output must have scale 1/256 and zero point -128", y)
     site.need(bool(x.shape) and x.shape == y.shape, "input and output differ in shape", y)
+    if x.shape[-1] > _MAX_DEPTH:
+        site.unsupported(f"more than {_MAX_DEPTH} classes", x)
     beta = float(site.option("beta"))
     real = min(beta * x.scale * (1 << (31 - _INTEGER_BITS)), (1 << 31) - 1.0)
     if not real > 1:
