@@ -51,7 +51,17 @@ class Child:
         self.program = Path(command[0]).name
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
-            self._process = subprocess.Popen(
+            self._process = self._spawn(command, folder)
+        except FileNotFoundError:
+            raise MissingToolError(
+                f"{self.program} is not installed", f"apt-get install {package}"
+            ) from None
+        except OSError as error:
+            raise DeviceError(f"{command[0]} cannot be run: {error.strerror}") from None
+
+    def _spawn(self, command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
+        try:
+            return subprocess.Popen(
                 command,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -60,12 +70,9 @@ class Child:
                 start_new_session=True,  # Ctrl-C goes to us alone, and we end it in order
                 preexec_fn=_die_with_parent(),  # noqa: PLW1509 - it makes two system calls
             )
-        except FileNotFoundError:
-            raise MissingToolError(
-                f"{self.program} is not installed", f"apt-get install {package}"
-            ) from None
-        except OSError as error:
-            raise DeviceError(f"{command[0]} cannot be run: {error.strerror}") from None
+        except OSError:
+            self._output.close()
+            raise
 
     @property
     def pid(self) -> int:
