@@ -24,9 +24,8 @@ from elftools.elf.elffile import ELFFile
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "host"), str(ROOT / "site_scons")]
 
-from torpor_build import config, linker  # noqa: E402
-
 from torpor.board import Board, board_names, load_board  # noqa: E402
+from torpor_build import config, linker  # noqa: E402
 
 TABLE = ROOT / "host" / "torpor" / "compile" / "code_sizes.toml"
 HEAD = """\
@@ -35,7 +34,7 @@ HEAD = """\
 # Written by tools/record_code_sizes.py; bytes of flash. `engine` is the firmware without kernels
 # and plan.
 """
-TOLERANCE = 0.02
+TOLERANCE = 0.05
 STUB_PLAN = (
     '#include "app/model.h"\n'
     "const uint8_t torpor_plan[16] = {0};\nconst uint32_t torpor_plan_length = 16;\n"
@@ -117,12 +116,12 @@ def render(tables: dict[str, dict[str, int]]) -> str:
 def differences(
     recorded: dict[str, dict[str, int]], measured: dict[str, dict[str, int]]
 ) -> list[str]:
-    """Return a sentence for each number that is off by more than the tolerance and 16 bytes."""
+    """Return a sentence for each number that is off by more than the tolerance and 32 bytes."""
     found = []
     for core, sizes in measured.items():
         for name, size in sizes.items():
             old = recorded.get(core, {}).get(name)
-            if old is None or abs(old - size) > max(16, TOLERANCE * size):
+            if old is None or abs(old - size) > max(32, TOLERANCE * size):
                 found.append(f"{core} {name}: recorded {old}, measured {size}")
     return found
 
