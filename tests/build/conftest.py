@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.small_models import small_cnn
 
+from tests.support.small_models import small_cnn
 from torpor.paths import ROOT
 
 sys.path.insert(0, str(ROOT / "site_scons"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from build.conftest import Tree
+from tests.build.conftest import Tree
 from torpor.board import board_names
 from torpor.errors import UsageError
 from torpor_build.options import help_text, model_names, read_options

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.tflite_builder import GraphBuilder
 
-from build.conftest import Tree, copy_tree
+from tests.build.conftest import Tree, copy_tree
+from tests.support.tflite_builder import GraphBuilder
 
 pytestmark = pytest.mark.xdist_group("scons")
 

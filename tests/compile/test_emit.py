@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.small_models import one_dense, small_cnn
-from support.tflite_builder import GraphBuilder
 
+from tests.support.small_models import one_dense, small_cnn
+from tests.support.tflite_builder import GraphBuilder
 from torpor.cli.main import dispatch
 from torpor.compile import compile_model
 from torpor.compile.code_sizes import estimates

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.small_models import one_dense, small_cnn
-from support.tflite_builder import GraphBuilder
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tests.support.small_models import one_dense, small_cnn
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.engine import check
 from torpor.errors import ModelError

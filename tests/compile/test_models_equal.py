@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.small_models import codes, mismatches, small_cnn
-from support.tflite_builder import GraphBuilder
 
+from tests.support.small_models import codes, mismatches, small_cnn
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.engine import Engine, check
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.small_models import codes, mismatches
-from support.tflite_builder import ACTIVATIONS, GraphBuilder
 
+from tests.support.small_models import codes, mismatches
+from tests.support.tflite_builder import ACTIVATIONS, GraphBuilder
 from torpor.compile import Compiled, compile_model
 
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.small_models import codes, mismatches
-from support.tflite_builder import GraphBuilder
 
+from tests.support.small_models import codes, mismatches
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.compile.passes import drop_dead, drop_views, run_passes
 from torpor.graph import read_tflite

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from support.small_models import one_dense
-from support.tflite_builder import GraphBuilder
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tests.support.small_models import one_dense
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.compile.lowering import ALTERNATIVES, OPERATORS
 from torpor.errors import ModelError, TorporError, UnsupportedError, UsageError

@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from emulated.conftest import Reference, built, with_changed_plan
-from emulated.processes import TORPOR, alive, children
+from tests.emulated.conftest import Reference, built, with_changed_plan
+from tests.emulated.processes import TORPOR, alive, children
 from torpor.board import Board, board_names
 from torpor.cli import demo
 from torpor.emulate import Firmware

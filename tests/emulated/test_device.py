@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from smp import packet as smp_packet
-from support.tflite_builder import GraphBuilder
 
-from emulated.conftest import Device, Reference, with_changed_plan
+from tests.emulated.conftest import Device, Reference, with_changed_plan
+from tests.support.tflite_builder import GraphBuilder
 from torpor import emulate
 from torpor.board import Board
 from torpor.emulate import Firmware, firmware

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from emulated.processes import TORPOR, alive, children, eventually
+from tests.emulated.processes import TORPOR, alive, children, eventually
 from torpor import emulate
 from torpor.board import Board, Emulator, load_board
 from torpor.emulate import qemu

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import cffi
 import pytest
 from hypothesis import settings
-from support.small_models import small_cnn
 
+from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
 from torpor.compile.emit import c_array
 from torpor.engine.library import declarations

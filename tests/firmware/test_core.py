@@ -8,7 +8,7 @@ from collections import deque
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.conftest import Library
+from tests.firmware.conftest import Library
 
 RING_BYTES = 512
 TEXT_BYTES = 96

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from firmware.conftest import Library
+from tests.firmware.conftest import Library
 from torpor.paths import ROOT
 from torpor.wire import framing
 

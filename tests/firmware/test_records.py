@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.conftest import Library
+from tests.firmware.conftest import Library
 from torpor.wire import records
 from torpor.wire.records import Record, Unknown
 from torpor.wire.schema import SCHEMA, FieldSpec

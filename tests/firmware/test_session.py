@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware.conftest import Library
+from tests.firmware.conftest import Library
 from torpor.engine import Engine
 from torpor.wire import framing, records
 from torpor.wire.records import STATUS, Record

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
-from support.plans import SPECIMENS, Field, fields_of
 
+from tests.support.plans import SPECIMENS, Field, fields_of
 from torpor.engine import Engine, check
 from torpor.errors import ModelError
 from torpor.plan.reader import Plan

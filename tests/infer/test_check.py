@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.plans import (
+
+from tests.infer.hammer import judge
+from tests.support.plans import (
     CODES,
+    CONV,
     OVERLAP,
     PER_TENSOR,
     POINTS,
@@ -22,6 +25,7 @@ from support.plans import (
     add,
     chain,
     changed,
+    channel_block,
     conv_2d,
     field_named,
     fields_of,
@@ -29,8 +33,6 @@ from support.plans import (
     one_op,
     record,
 )
-
-from infer.hammer import judge
 from torpor.engine import Engine, check
 from torpor.engine.library import open_infer
 from torpor.paths import ROOT
@@ -282,6 +284,40 @@ def test_a_tensor_must_be_written_before_it_is_read() -> None:
     assert word(plan.build()) == "tensor"
 
 
+def relu(x: int, y: int, flags: int = 0) -> bytes:
+    return record("RELU_S8", flags, x=x, y=y, count=8, **POINTS, **RANGE)
+
+
+def test_a_tensor_must_not_end_before_it_begins() -> None:
+    plan = two_relus((8, 8, 1, 1), (16, 8, 2, 3))
+    plan.tensors[0] = (0, 8, 0, 2)
+    plan.ops = [relu(0, 1), relu(0, 2)]
+    assert word(plan.build()) == "ok"
+    plan.tensors[1] = (8, 8, 1, 0)
+    assert word(plan.build()) == "tensor"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_tensor_that_nobody_writes_is_refused(first: int) -> None:
+    plan = two_relus((8, 8, 1, 2), (0, 8, 2, 3))
+    plan.tensor(32, 8, first, 2)
+    assert word(plan.build()) == "tensor"
+
+
+def test_a_tensor_must_not_be_written_twice() -> None:
+    plan = two_relus((8, 8, 1, 2), (16, 8, 2, 3))
+    plan.tensors[0] = (0, 8, 0, 2)
+    plan.ops = [relu(0, 1), relu(0, 1)]
+    assert word(plan.build()) == "tensor"
+
+
+@pytest.mark.parametrize("x", [1, 2])
+def test_an_operator_must_not_read_what_is_yet_to_be_written(x: int) -> None:
+    plan = two_relus((8, 8, 1, 2), (16, 8, 2, 3))
+    plan.ops[0] = relu(x, 1)
+    assert word(plan.build()) == "tensor"
+
+
 # Inputs and outputs
 
 
@@ -423,6 +459,24 @@ def test_a_pool_without_a_tap_inside_is_refused(label: str) -> None:
 
 def test_a_convolution_may_lie_in_its_padding() -> None:
     assert changed_word("conv s8", "op 0.pad_top", 50) == "ok"
+
+
+@pytest.mark.parametrize(
+    "span", [{"out_h": 65535, "stride_h": 65535}, {"kernel_h": 65535, "dilation_h": 65535}]
+)
+def test_a_window_that_spans_more_than_any_input_is_refused(span: dict[str, int]) -> None:
+    ones = {k: 1 for k in CONV if k not in {*POINTS, *RANGE, "pad_top", "pad_left"}}
+    values = ones | span | POINTS | RANGE
+
+    def arguments(plan: PlanBuilder) -> dict[str, Any]:
+        weights = plan.put(bytes(values["kernel_h"]))
+        return values | {
+            "weights": weights,
+            "channels": plan.put(channel_block([0], [1 << 30], [0])),
+        }
+
+    plan = one_op("CONV_2D_S8", [1, values["out_h"]], arguments).build()
+    assert word(plan) == "shape"
 
 
 def test_sizes_that_overflow_32_bits_are_refused() -> None:
@@ -575,7 +629,7 @@ def test_a_kept_input_must_not_be_overwritten() -> None:
 
 def test_an_output_must_not_share_bytes_with_the_second_input() -> None:
     plan = add()
-    plan.tensors = [(0, 12, 0, 1), (12, 4, 0, 1), (12, 12, 1, 2)]
+    plan.tensors = [(12, 12, 0, 1), (0, 4, 0, 1), (0, 12, 1, 2)]
     plan.ops[0] = bytes([plan.ops[0][0], OVERLAP]) + plan.ops[0][2:]
     assert word(plan.build()) == "alias"
 

@@ -3,9 +3,9 @@
 
 import numpy as np
 import pytest
-from support.plans import SPECIMENS, add, chain, changed, fully_connected, one_op
 
 import torpor.engine.library as engine_library
+from tests.support.plans import SPECIMENS, add, chain, changed, fully_connected, one_op
 from torpor.engine import Engine, TensorInfo, check
 from torpor.engine.library import build_library, infer_library, kernel_table
 from torpor.errors import MissingToolError, ModelError, TorporError

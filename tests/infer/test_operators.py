@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from support.tflite_builder import GraphBuilder
 
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import compile_model
 from torpor.engine import Engine
 from torpor.golden import Golden

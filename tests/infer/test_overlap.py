@@ -8,8 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.plans import CODES, OVERLAP, POINTS, RANGE, PlanBuilder, channel_block, one_op, record
 
+from tests.support.plans import (
+    CODES,
+    OVERLAP,
+    POINTS,
+    RANGE,
+    PlanBuilder,
+    channel_block,
+    one_op,
+    record,
+)
 from torpor.engine import Engine, check, overlap_distance
 from torpor.engine.library import open_infer
 

@@ -7,8 +7,9 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
-from support.tflite_builder import GraphBuilder
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from tests.support.tflite_builder import GraphBuilder
 
 RANDOM = np.random.default_rng(7)
 

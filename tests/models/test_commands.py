@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tflite_builder import GraphBuilder
 
-from models.floats import dense, dense_then_exp, model, samples, two_inputs
+from tests.models.floats import dense, dense_then_exp, model, samples, two_inputs
+from tests.support.tflite_builder import GraphBuilder
 from torpor.golden import Golden
 from torpor.paths import MODELS
 from torpor.quantize import check_quantized

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.tflite_builder import GraphBuilder
 from tflite_micro import runtime
 
-from models.floats import conv, dense, edited, model, samples, two_inputs
+from tests.models.floats import conv, dense, edited, model, samples, two_inputs
+from tests.support.tflite_builder import GraphBuilder
 from torpor import golden
 from torpor.errors import ModelError
 from torpor.golden import Golden, captured_output

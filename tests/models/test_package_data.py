@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.wheels import FILES, make_wheel, member, only_from, sha256
+from tests.models.wheels import FILES, make_wheel, member, only_from, sha256
 from torpor.errors import MissingToolError, ModelError
 from torpor.model import package_data
 from torpor.model.package_data import Member, Wheel, data_files, fetch

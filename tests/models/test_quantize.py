@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.floats import (
+from tests.models.floats import (
     conv,
     dense,
     dense_then_exp,

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tflite_builder import GraphBuilder
 
-from models.floats import conv, model, samples
+from tests.models.floats import conv, model, samples
+from tests.support.tflite_builder import GraphBuilder
 from torpor import verify as verify_package
 from torpor.cli import verify as command
 from torpor.compile import compile_model

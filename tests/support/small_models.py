@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from support.tflite_builder import GraphBuilder
+from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import Compiled
 from torpor.engine import Engine
 from torpor.golden import Golden

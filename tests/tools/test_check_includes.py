@@ -2,6 +2,7 @@
 """The include checker finds what it is there for."""
 
 import pytest
+
 from tools.check_includes import ALLOWED, check_text
 
 
