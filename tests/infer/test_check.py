@@ -479,6 +479,18 @@ def test_a_window_that_spans_more_than_any_input_is_refused(span: dict[str, int]
     assert word(plan) == "shape"
 
 
+def test_sums_that_could_overflow_are_refused() -> None:
+    plan = SPECIMENS["average pool"]().build()
+    plan = changed(changed(plan, "op 0.kernel_h", 4096), "op 0.kernel_w", 2048)
+    assert word(plan) == "ok"
+    assert word(changed(plan, "op 0.kernel_w", 2049)) == "shape"
+    for reduced, expected in ((1 << 23, "ok"), ((1 << 23) + 1, "shape")):
+        values: dict[str, Any] = {"outer": 1, "reduced": reduced, "inner": 1}
+        values["rescale"] = {"multiplier": 1 << 30, "shift": -23}
+        mean = one_op("MEAN_S8", [reduced, 1], lambda _, v=values: v)  # type: ignore[misc]
+        assert word(mean.build()) == expected
+
+
 def test_sizes_that_overflow_32_bits_are_refused() -> None:
     plan = SPECIMENS["mean"]().build()
     plan = changed(changed(plan, "op 0.outer", 0x40000000), "op 0.reduced", 8)
@@ -592,6 +604,20 @@ def test_a_channel_block_must_be_whole(missing: int) -> None:
     cut = size.set(blank, shorter)
     tail = -(-start // 16) * 16
     assert word(changed(cut[:tail], "header.length", tail)) == "data"
+
+
+def test_the_last_byte_of_an_odd_int4_row_counts() -> None:
+    values = {"batches": 1, "in_n": 7, "out_n": 3, **POINTS, **RANGE}
+
+    def plan_with(weight_bytes: int) -> bytes:
+        def arguments(plan: PlanBuilder) -> dict[str, Any]:
+            block = plan.put(channel_block([0] * 3, [1 << 30] * 3, [0] * 3))
+            return values | {"channels": block, "weights": plan.put(bytes(weight_bytes))}
+
+        return one_op("FULLY_CONNECTED_S4", [7, 3], arguments).build()
+
+    assert word(plan_with(12)) == "ok"
+    assert word(plan_with(11)) == "data"
 
 
 # Aliases
