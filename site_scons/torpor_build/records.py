@@ -86,7 +86,8 @@ _SOURCE = """\
 #include <zcbor_decode.h>
 #include <zcbor_encode.h>
 
-/* A list at the top level: the running state, the constant state, one backup. */
+/* A list at the top level: the running state, the constant state, one backup. The number of its
+ * items is known beforehand, so that zcbor reserves no more than its head needs. */
 #define STATES 3
 
 static bool take(const struct zcbor_string *string, wire_bytes_t *field, uint32_t max)
@@ -131,15 +132,16 @@ static bool end_decode(zcbor_state_t *state)
     return zcbor_list_end_decode(state) && zcbor_payload_at_end(state);
 }}
 
-static bool begin_encode(zcbor_state_t *state, uint8_t *payload, size_t size, uint32_t id)
+static bool begin_encode(zcbor_state_t *state, uint8_t *payload, size_t size, uint32_t id,
+                         size_t items)
 {{
     zcbor_new_encode_state(state, STATES, payload, size, 1);
-    return zcbor_list_start_encode(state, 32) && zcbor_uint32_put(state, id);
+    return zcbor_list_start_encode(state, items) && zcbor_uint32_put(state, id);
 }}
 
-static size_t end_encode(zcbor_state_t *state, const uint8_t *payload)
+static size_t end_encode(zcbor_state_t *state, const uint8_t *payload, size_t items)
 {{
-    return zcbor_list_end_encode(state, 32) ? (size_t)(state->payload - payload) : 0;
+    return zcbor_list_end_encode(state, items) ? (size_t)(state->payload - payload) : 0;
 }}
 {getters}{decoders}{encoders}"""
 
@@ -229,10 +231,12 @@ def _decoder(schema: Schema, side: str) -> str:
 
 
 def _encoder(record: RecordSpec) -> str:
+    items = len(record.fields) + 1
+    call = f"begin_encode(state, payload, size, WIRE_ID_{record.kind.upper()}, {items})"
     return (
         f"\n{_signature(record)}\n{{\n"
         "    zcbor_state_t state[STATES];\n"
-        f"    bool good = begin_encode(state, payload, size, WIRE_ID_{record.kind.upper()}) &&\n"
+        f"    bool good = {call} &&\n"
         f"           {_chain(_PUT, record.fields)};\n"
-        "    return good ? end_encode(state, payload) : 0;\n}\n"
+        f"    return good ? end_encode(state, payload, {items}) : 0;\n}}\n"
     )

@@ -4,7 +4,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.firmware.conftest import Library
@@ -95,6 +95,7 @@ def test_the_host_reads_what_the_device_writes(firmware: Library, record: Record
 
 
 @given(any_record(REPLIES), st.integers(0, 40))
+@example(records.Ack(0, 0), 4)
 def test_a_record_is_written_whole_or_not_at_all(
     firmware: Library, record: Record, size: int
 ) -> None:
