@@ -96,8 +96,40 @@ def test_demo_prints_a_table_and_a_summary_and_talks_on_stderr() -> None:
     assert [row.split()[0] for row in rows] == ["0", "1", "2", "3", "4"]
     assert all(row.split()[1] in load_model("motion").labels for row in rows)
     assert re.search(r"recognised +\d of 5", done.stdout)
-    assert "5 of 5 as TensorFlow Lite Micro, 5 as our C here" in done.stdout
+    assert re.search(r"bytes as in TensorFlow Lite Micro +5 of 5\b", done.stdout)
+    assert re.search(r"bytes as in our C on this computer +5 of 5\b", done.stdout)
     assert done.stderr.splitlines()[-1] == "5 of 5 windows"
+
+
+@pytest.mark.emulated
+def test_demo_runs_both_widths_and_says_how_many_rows_it_left_out() -> None:
+    words = ["--board", "native", "--windows", "5", "--rows", "2"]
+    done = torpor("demo", *words, env=os.environ | {"COLUMNS": "80"})
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if re.match(r"\s+\d+ ", line)]
+    assert [row.split()[0] for row in rows] == ["0", "1", "0", "1"]
+    assert done.stdout.count("and 3 more, recognised and byte-equal") == 2
+    assert re.search(r"motion on native +int8 +int4", done.stdout)
+
+
+def test_a_window_with_something_wrong_is_shown_however_few_rows_are_wanted() -> None:
+    good = demo.Window(0, 1, 1, 0.9, None, golden_equal=True, engine_equal=True)
+    bad = [
+        dataclasses.replace(good, number=7, best=2),
+        dataclasses.replace(good, number=8, golden_equal=False),
+        dataclasses.replace(good, number=9, best=0, engine_equal=False),
+    ]
+    assert [window.remarks for window in (good, *bad)] == [
+        [],
+        ["wrong"],
+        ["bytes differ"],
+        ["wrong", "bytes differ"],
+    ]
+    windows = [dataclasses.replace(good, number=n) for n in range(7)] + bad
+    outcome = demo.Outcome("native", load_model("motion"), 8, windows, 1, 1, 1)
+    table = demo._window_table(outcome, rows=2)
+    assert list(table.columns[0].cells) == ["0", "1", "7", "8", "9"]
+    assert not outcome.good
 
 
 @pytest.mark.emulated

@@ -3,8 +3,9 @@
 """Build a model into firmware, run it in the emulator on held-out data, compare every byte.
 
 Each held-out window goes to the device over its serial port. What comes back must be, byte for
-byte, what TensorFlow Lite Micro and our C on this computer make of it. Exits 1 if a byte differs
-or the accuracy is below the model's floor.
+byte, what TensorFlow Lite Micro and our C on this computer make of it. Runs int8 and int4, one
+after the other, unless --bits names one (--json: int8). Exits 1 if a byte differs or the accuracy
+is below the model's floor.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -33,6 +35,7 @@ from torpor.link import DeviceClient
 from torpor.model import Model, from_codes, load_model, to_codes
 
 LOG_STEPS = 4  # lines of progress where there is no terminal
+ROWS = 12  # windows that the table shows unless asked for more
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,12 @@ class Window:
     def equal(self) -> bool:
         """All three gave the same bytes."""
         return self.golden_equal and self.engine_equal
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with it, in words."""
+        wrong = [] if self.correct else ["wrong"]
+        return wrong if self.equal else [*wrong, "bytes differ"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +138,8 @@ class _Judge:
         answer = self._link.infer(number, [codes.tobytes()])
         outputs = [self._golden.invoke([codes]), self._engine.invoke([codes])]
         equal = [[o.tobytes() for o in output] == answer.outputs for output in outputs]
-        scores = from_codes(outputs[0][0], self._golden.outputs[0]).ravel()
+        made = np.frombuffer(answer.outputs[0], outputs[0][0].dtype)
+        scores = from_codes(made, self._golden.outputs[0]).ravel()
         instructions = self._emulator.instructions(answer.ticks, self._hello.timer_hz)
         score = float(scores[answer.best])
         return Window(number, truth, answer.best, score, instructions, equal[0], equal[1])
@@ -175,8 +185,16 @@ def measure(board: Board, model: Model, bits: int, made: Firmware, limit: int | 
     )
 
 
-def _window_table(outcome: Outcome) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def _window_table(outcome: Outcome, rows: int) -> Table:
+    """The first `rows` windows, and every later one that something is wrong with."""
+    shown = [w for i, w in enumerate(outcome.windows) if i < rows or w.remarks]
+    left = len(outcome.windows) - len(shown)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title=f"{outcome.model.name}, int{outcome.bits}, on {outcome.board}",
+        caption=f"and {left} more, recognised and byte-equal (--rows shows them)" if left else None,
+    )
     table.add_column("window", justify="right")
     table.add_column("truth", no_wrap=True)
     table.add_column("prediction", no_wrap=True)
@@ -184,36 +202,43 @@ def _window_table(outcome: Outcome) -> Table:
     table.add_column("instructions", justify="right")
     table.add_column("")
     labels = outcome.model.labels
-    for window in outcome.windows:
-        remarks = [] if window.correct else ["wrong"]
-        remarks += [] if window.equal else ["bytes differ"]
+    for window in shown:
         count = "-" if window.instructions is None else f"{window.instructions:,}"
         table.add_row(
             *(str(window.number), labels[window.truth], labels[window.best]),
-            *(f"{window.score:.0%}", count, ", ".join(remarks)),
-            style="bold red" if remarks else None,
+            *(f"{window.score:.0%}", count, ", ".join(window.remarks)),
+            style="bold red" if window.remarks else None,
         )
     return table
 
 
-def _summary(outcome: Outcome) -> Table:
+def _summary_column(outcome: Outcome) -> dict[str, str]:
     total = len(outcome.windows)
     golden = sum(window.golden_equal for window in outcome.windows)
     engine = sum(window.engine_equal for window in outcome.windows)
     count = outcome.instructions
-    floor = outcome.model.accuracy_floor
-    rows = {
-        "board": outcome.board,
-        "model": f"{outcome.model.name}, int{outcome.bits}",
-        "recognised": f"{outcome.correct} of {total} = {outcome.accuracy:.1%} (floor {floor:.0%})",
-        "same bytes": f"{golden} of {total} as TensorFlow Lite Micro, {engine} as our C here",
-        "flash": f"{outcome.flash_bytes:,} bytes, of which model {outcome.model_bytes:,}",
-        "RAM": f"{outcome.ram_bytes:,} bytes",
-        "inference": "not counted here" if count is None else f"{count:,} instructions",
+    return {
+        "": f"int{outcome.bits}",
+        "recognised": f"{outcome.correct} of {total} = {outcome.accuracy:.1%}",
+        "bytes as in TensorFlow Lite Micro": f"{golden} of {total}",
+        "bytes as in our C on this computer": f"{engine} of {total}",
+        "flash, bytes": f"{outcome.flash_bytes:,}",
+        "of which model": f"{outcome.model_bytes:,}",
+        "RAM, bytes": f"{outcome.ram_bytes:,}",
+        "instructions an inference": "-" if count is None else f"{count:,}",
     }
-    table = Table.grid(padding=(0, 2))
-    for key, value in rows.items():
-        table.add_row(key, value)
+
+
+def _summary(outcomes: list[Outcome]) -> Table:
+    columns = [_summary_column(outcome) for outcome in outcomes]
+    heads = [column.pop("") for column in columns]
+    first = outcomes[0]
+    title = f"{first.model.name} on {first.board}"
+    table = Table(title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        table.add_column(head, justify="right")
+    for key in columns[0]:
+        table.add_row(key, *(column[key] for column in columns))
     return table
 
 
@@ -227,25 +252,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor demo`."""
     parser.add_argument("model", metavar="MODEL", nargs="?", default="motion", help="of models/")
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
-    parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
+    parser.add_argument("--bits", type=int, choices=(8, 4), help="default: both, one by one")
     parser.add_argument("--windows", type=_positive, metavar="N", help="only the first N windows")
+    parser.add_argument(
+        "--rows",
+        type=_positive,
+        metavar="N",
+        default=ROWS,
+        help="of the table; default: %(default)s",
+    )
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
     parser.add_argument("--json", action="store_true", help="print one object")
+
+
+def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) -> Outcome:
+    if args.elf:
+        elf = firmware.existing(args.elf)
+        made = firmware.built(board.name, model.name, bits, elf)
+    else:
+        made = firmware.build(board.name, model.name, bits)
+    return measure(board, model, bits, made, args.windows)
 
 
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board, model = load_board(args.board), load_model(args.model)
-    if args.elf:
-        elf = firmware.existing(args.elf)
-        made = firmware.built(board.name, model.name, args.bits, elf)
-    else:
-        made = firmware.build(board.name, model.name, args.bits)
-    outcome = measure(board, model, args.bits, made, args.windows)
+    one = args.json or args.elf
+    widths = (args.bits,) if args.bits else (8,) if one else (8, 4)
+    outcomes = []
+    console = Console()
+    for bits in widths:
+        outcomes.append(_run_one(args, board, model, bits))
+        if not args.json:
+            console.print(_window_table(outcomes[-1], args.rows))
     if args.json:
-        print(json.dumps(outcome.to_json()))
+        print(json.dumps(outcomes[0].to_json()))
     else:
-        console = Console()
-        console.print(_window_table(outcome))
-        console.print(_summary(outcome))
-    return 0 if outcome.good else 1
+        console.print(_summary(outcomes))
+    return 0 if all(outcome.good for outcome in outcomes) else 1
