@@ -16,7 +16,7 @@ from hypothesis import settings
 from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
 from torpor.compile.emit import c_array
-from torpor.engine.library import declarations
+from torpor.engine.library import compiler, declarations
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
 
@@ -103,10 +103,10 @@ def compile_library(folder: Path, sources: Sequence[Path], extra: str = "") -> L
     for name in ("common", "decode", "encode"):
         objects.append(folder / f"zcbor_{name}.o")
         source = zcbor / "src" / f"zcbor_{name}.c"
-        subprocess.run(["gcc", *flags, "-w", "-c", source, "-o", objects[-1]], check=True)
+        subprocess.run([compiler(), *flags, "-w", "-c", source, "-o", objects[-1]], check=True)
     ours = ["-std=c11", "-O1", "-g", "-fPIC", "-DZCBOR_CANONICAL", *WARNINGS, *SANITIZE, *includes]
     library = folder / "libfirmware.so"
-    subprocess.run(["gcc", *ours, "-shared", *sources, *objects, "-o", library], check=True)
+    subprocess.run([compiler(), *ours, "-shared", *sources, *objects, "-o", library], check=True)
     ffi = cffi.FFI()
     ffi.cdef(DECLARATIONS + extra)
     return Library(ffi, ffi.dlopen(str(library)))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.infer.hammer import judge
+from tests.infer.hammer import judge, run_confined
 from tests.support.plans import (
     CODES,
     CONV,
@@ -36,6 +36,7 @@ from tests.support.plans import (
 from torpor.engine import Engine, check
 from torpor.engine.library import open_infer
 from torpor.paths import ROOT
+from torpor.plan.layout import CONST
 
 
 def word(plan: bytes) -> str:
@@ -72,6 +73,14 @@ def test_a_sound_plan_is_accepted(name: str) -> None:
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_a_sound_plan_runs_confined(name: str) -> None:
     assert judge(SPECIMENS[name]().build(), "undefined") == "ok"
+
+
+@pytest.mark.parametrize("name", SPECIMENS)
+def test_nothing_is_written_around_the_tensors(name: str) -> None:
+    plan = SPECIMENS[name]()
+    plan.tensors = [(at + 64, size, first, last) for at, size, first, last in plan.tensors]
+    plan.header = {"arena_bytes": max(t[0] + t[1] for t in plan.tensors) + 64}
+    run_confined(plan.build(), "undefined")
 
 
 def test_specimens_use_every_operator() -> None:
@@ -347,6 +356,25 @@ def test_a_wrong_input_or_output_is_refused(label: str, value: int) -> None:
     assert changed_word("copy", label, value) == "io"
 
 
+@pytest.mark.parametrize(
+    ("kind", "smallest", "largest"),
+    [("INT8", -128, 127), ("UINT8", 0, 255), ("INT16", -(1 << 15), (1 << 15) - 1)]
+    + [(other, 0, 0) for other in ("INT32", "FLOAT32", "BOOL")],
+)
+def test_a_zero_point_must_be_a_code_of_its_type(kind: str, smallest: int, largest: int) -> None:
+    code = CONST[f"PLAN_TYPE_{kind}"]
+    size = {"INT16": 2, "INT32": 4, "FLOAT32": 4}.get(kind, 1)
+    said = {}
+    for point in (smallest - 1, smallest, largest, largest + 1):
+        plan = one_op("COPY", [8, 8], lambda _: {"bytes": 8})
+        dims = [8 // size, 1, 1, 1, 1]
+        plan.inputs[0] |= {"type": code, "dims": dims, "zero_point": point}
+        said[point] = word(plan.build())
+    accepted = {point for point, name in said.items() if name == "ok"}
+    assert accepted == {smallest, largest}
+    assert set(said.values()) == {"ok", "io"}
+
+
 def test_an_output_must_live_to_the_end() -> None:
     assert changed_word("copy", "tensor 1.last", 1) == "io"
 
@@ -382,6 +410,15 @@ def test_a_record_must_have_exactly_its_size(name: str) -> None:
     words = field_named(plan, "op 0.op.words")
     for other in (0, 1, words.get(plan) - 1, words.get(plan) + 1, 0xFFFF):
         assert word(words.set(plan, other)) == "record"
+
+
+@pytest.mark.parametrize("kept", range(5))
+def test_a_section_that_ends_before_its_operators_is_refused(kept: int) -> None:
+    plan = chain()
+    plan.header = {"n_ops": 5}
+    del plan.ops[kept:]
+    found = check(plan.build(), sanitizer="undefined")
+    assert (found.name, found.index) == ("record", kept)
 
 
 def test_operators_must_fill_their_section() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """torpor.engine: opening, running and looking into plans."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,25 @@ def test_there_is_no_operator_or_tensor_beyond_the_last() -> None:
             engine.tensor(bad)
 
 
+def test_what_does_not_exist_is_not_reached_in_c_either() -> None:
+    engine = Engine(chain().build(), sanitize=True)
+    library, model, ffi = engine._library, engine._model, engine._ffi
+    before = bytes(engine.arena)
+    for beyond in (engine.n_ops, engine.n_ops + 1, 2**32 - 1):
+        library.infer_step(model, beyond)
+    assert bytes(engine.arena) == before
+    for beyond in (1, 2, 2**32 - 1):
+        assert library.infer_input_info(model, beyond) == ffi.NULL
+        assert library.infer_output_info(model, beyond) == ffi.NULL
+        assert library.infer_input(model, beyond) == ffi.NULL
+        assert library.infer_output(model, beyond) == ffi.NULL
+        assert library.infer_input_bytes(model, beyond) == 0
+        assert library.infer_output_bytes(model, beyond) == 0
+    assert ffi.string(library.infer_label(model, 1)) == b"dog"
+    for beyond in (2, 2**32 - 1):
+        assert library.infer_label(model, beyond) == ffi.NULL
+
+
 def test_wider_types_keep_their_values() -> None:
     plan = one_op("COPY", [8, 8], lambda _: {"bytes": 8})
     for io in (plan.inputs[0], plan.outputs[0]):
@@ -114,6 +135,21 @@ def test_a_library_is_built_once() -> None:
 def test_the_table_of_the_host_has_every_kernel() -> None:
     for name in OPCODES.values():
         assert f"[PLAN_OP_{name}] = &infer_{name.lower()}," in kernel_table()
+
+
+def test_another_compiler_makes_another_library(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrapper = tmp_path / "cc"
+    wrapper.write_text('#!/bin/sh\ntouch "$0.used"\nexec gcc "$@"\n')
+    wrapper.chmod(0o755)
+    source = tmp_path / "one.c"
+    source.write_text("int one(void);\nint one(void)\n{\n    return 1;\n}\n")
+    monkeypatch.setattr(engine_library, "CACHE", tmp_path)
+    first = build_library("one", [source])
+    monkeypatch.setenv("CC", str(wrapper))
+    assert build_library("one", [source]) != first
+    assert (tmp_path / "cc.used").exists()
 
 
 def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

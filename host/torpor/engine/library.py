@@ -2,7 +2,8 @@
 """Builds firmware/infer as a shared library of this machine and opens it with cffi.
 
 The declarations are those of plan.h and infer.h themselves. A library is built once for each
-content of its sources and flags and then lies in build/host/.
+content of its sources and flags and then lies in build/host/. Two environment variables change
+that: CC names another compiler than gcc, TORPOR_HOST_CACHE another folder than build/host/.
 """
 
 import functools
@@ -22,7 +23,7 @@ from torpor.errors import MissingToolError
 from torpor.paths import BUILD, FIRMWARE
 from torpor.plan.layout import HEADER, OPCODES, parse_header
 
-CACHE = BUILD / "host"
+CACHE = Path(os.environ.get("TORPOR_HOST_CACHE", BUILD / "host"))
 INFER = FIRMWARE / "infer"
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", f"-I{FIRMWARE}")
 SANITIZERS: dict[str, tuple[str, ...]] = {
@@ -47,6 +48,18 @@ def kernel_table() -> str:
         '#include "infer/kernel.h"\n\n'
         f"const infer_kernel_t *const infer_kernels[PLAN_OP_COUNT] = {{\n{rows}}};\n"
     )
+
+
+def compiler() -> str:
+    """Return the path of this machine's C compiler.
+
+    Raises:
+        MissingToolError: there is none.
+    """
+    found = shutil.which(_compiler_name())
+    if found is None:
+        raise MissingToolError("no C compiler (gcc) found", "apt install gcc libc6-dev")
+    return found
 
 
 def build_library(name: str, sources: Sequence[Path], flags: Sequence[str] = ()) -> Path:
@@ -99,21 +112,23 @@ def declarations(header: str) -> str:
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
+def _compiler_name() -> str:
+    return os.environ.get("CC", "gcc")
+
+
 def _fingerprint(sources: Iterable[Path], flags: Sequence[str]) -> str:
-    digest = hashlib.sha256("\0".join([*FLAGS, *flags]).encode())
+    digest = hashlib.sha256("\0".join([_compiler_name(), *FLAGS, *flags]).encode())
     for path in sorted(sources):
         digest.update(f"\0{path}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _compile(arguments: Sequence[str], target: Path) -> None:
-    compiler = shutil.which(os.environ.get("CC", "gcc"))
-    if compiler is None:
-        raise MissingToolError("no C compiler (gcc) found", "apt install gcc libc6-dev")
+    command = compiler()
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         output = Path(folder) / target.name
         result = subprocess.run(
-            [compiler, *arguments, "-o", str(output)], capture_output=True, text=True, check=False
+            [command, *arguments, "-o", str(output)], capture_output=True, text=True, check=False
         )
         if result.returncode != 0:
             raise RuntimeError(f"firmware/infer does not compile on the host:\n{result.stderr}")
