@@ -5,7 +5,7 @@
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from torpor.compile import compile_model
 from torpor.compile.emit import c_array
 from torpor.engine.library import compiler, declarations
 from torpor.paths import FIRMWARE, ROOT
+from torpor.plan.layout import OPCODES
 from torpor.wire.schema import SCHEMA
 
 sys.path.insert(0, str(ROOT / "site_scons"))
@@ -67,6 +68,18 @@ DECLARATIONS = """
     extern uint32_t shim_handled_count;
     extern loop_t shim_loop;
     void shim_start_loop(void);
+
+    typedef struct { uint32_t cause; uint32_t pc; uint32_t lr; } cpu_fault_t;
+    extern cpu_fault_t shim_fault;
+    extern uint8_t shim_arriving[1024];
+    extern uint32_t shim_arriving_length;
+    extern uint32_t shim_slept;
+    void shim_boot(void);
+"""
+BENCH = """
+    extern uint8_t model_arena[4096];
+    extern uint32_t torpor_plan_length;
+    void session_handle(const wire_request_t *request);
 """
 
 
@@ -77,7 +90,7 @@ class Library(NamedTuple):
     c: Any
 
 
-def generate(folder: Path, plan: bytes, kernels: Sequence[str], arena: int) -> list[Path]:
+def generate(folder: Path, plan: bytes, kernels: Iterable[str], arena: int) -> list[Path]:
     """Write what the build would write to `folder`; return the C files."""
     texts = {
         "gen/wire_records.h": records.header(SCHEMA),
@@ -117,7 +130,8 @@ def portable_sources() -> list[Path]:
     folders = ("core", "wire", "infer", "infer/ops", "infer/kernels")
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     app = [FIRMWARE / "app" / name for name in ("console.c", "report.c", "session.c")]
-    return [*sources, *app, Path(__file__).with_name("shim.c"), Path(__file__).with_name("pump.c")]
+    here = [Path(__file__).with_name(name) for name in ("shim.c", "pump.c", "boot.c")]
+    return [*sources, *app, *here]
 
 
 @pytest.fixture(scope="session")
@@ -145,3 +159,13 @@ def firmware(tmp_path_factory: pytest.TempPathFactory, plan: bytes) -> Library:
 def refusing(tmp_path_factory: pytest.TempPathFactory, plan: bytes) -> Library:
     """The same with a plan that is damaged: its magic number is 0."""
     return build(tmp_path_factory.mktemp("refusing"), b"\0\0\0\0" + plan[4:])
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The firmware with every kernel, 4096 bytes of arena, and room for any plan."""
+    folder = tmp_path_factory.mktemp("bench")
+    made = [p for p in generate(folder, b"", OPCODES.values(), 4096) if p.name != "plan.c"]
+    declared = declarations(records.header(SCHEMA)) + "void pump(void);" + BENCH
+    sources = [*portable_sources(), *made, Path(__file__).with_name("bench.c")]
+    return compile_library(folder, sources, declared)

@@ -5,6 +5,7 @@
 import zlib
 from collections import deque
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,3 +136,35 @@ def test_text_has_no_control_characters_and_one_line_end(firmware: Library, raw:
     firmware.c.text_end(text)
     clean = bytes(0x3F if b < 0x20 or b == 0x7F else b for b in raw)
     assert content(firmware, text) == clean[: TEXT_BYTES - 1] + b"\n"
+
+
+@pytest.mark.parametrize("length", [0, 94, 95, 96, 97, 200])
+def test_a_full_text_still_ends_its_line(firmware: Library, length: int) -> None:
+    text = firmware.ffi.new("text_t *")
+    firmware.c.text_string(text, b"x" * length)
+    firmware.c.text_end(text)
+    assert content(firmware, text) == b"x" * min(length, TEXT_BYTES - 1) + b"\n"
+
+
+@pytest.mark.parametrize("before", [85, 86, 90, 95])
+def test_a_number_that_does_not_fit_is_cut(firmware: Library, before: int) -> None:
+    for write, written in (
+        (firmware.c.text_uint, b"4294967295"),
+        (firmware.c.text_hex, b"ffffffff"),
+    ):
+        text = firmware.ffi.new("text_t *")
+        firmware.c.text_string(text, b"x" * before)
+        write(text, 2**32 - 1)
+        assert content(firmware, text) == (b"x" * before + written)[:TEXT_BYTES]
+
+
+@pytest.mark.parametrize(
+    ("byte", "shown"),
+    [(0x01, b"?"), (0x1F, b"?"), (0x20, b" "), (0x7E, b"~"), (0x7F, b"?"), (0x80, b"\x80")],
+)
+def test_control_characters_end_exactly_where_they_do(
+    firmware: Library, byte: int, shown: bytes
+) -> None:
+    text = firmware.ffi.new("text_t *")
+    firmware.c.text_string(text, bytes([byte]))
+    assert content(firmware, text) == shown
