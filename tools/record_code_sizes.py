@@ -12,7 +12,6 @@ executor and what kernels share. --check writes nothing and fails if the file is
 """
 
 import argparse
-import fcntl
 import subprocess
 import sys
 import tempfile
@@ -64,9 +63,7 @@ class Linker:
         objects = ROOT / "build" / board.name / "obj"
         objects.mkdir(parents=True, exist_ok=True)
         scons = [sys.executable, "-m", "SCons", "-s", f"board={board.name}", f"{objects}"]
-        with (ROOT / "build" / ".lock").open("w") as lock:  # as `torpor demo` does
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            subprocess.run(scons, cwd=ROOT, check=True)
+        subprocess.run(scons, cwd=ROOT, check=True)
         self._board = board
         self._folder = folder
         self._objects = [str(path) for path in sorted(objects.rglob("*.o"))]

@@ -184,11 +184,11 @@ static uint32_t find_output(const wire_read_t *request, wire_bytes_t *data)
     }
     const uint8_t *output = infer_output(&session.model, request->index);
     uint32_t size = infer_output_bytes(&session.model, request->index);
-    if (!session.has_outputs || output == NULL || request->length > OUTPUT_DATA_MAX ||
-        !in_range(request->offset, request->length, size)) {
+    if (!session.has_outputs || output == NULL || request->offset > size) {
         return WIRE_BAD_REQUEST;
     }
-    *data = (wire_bytes_t){output + request->offset, request->length};
+    uint32_t length = smaller(smaller(request->length, OUTPUT_DATA_MAX), size - request->offset);
+    *data = (wire_bytes_t){output + request->offset, length};
     return WIRE_OK;
 }
 

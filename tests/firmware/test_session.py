@@ -179,7 +179,7 @@ def test_outputs_can_be_read_in_parts(device: Device, window: np.ndarray) -> Non
 
 @pytest.mark.parametrize(
     ("index", "offset", "length"),
-    [(1, 0, 1), (0, 5, 1), (0, 4, 2), (0, 0, 257), (0, 2**32 - 1, 2), (0, 0, 2**32 - 1)],
+    [(1, 0, 1), (2**32 - 1, 0, 1), (0, 6, 1), (0, 2**32 - 1, 2)],
 )
 def test_an_output_out_of_range_is_refused(
     device: Device, window: np.ndarray, index: int, offset: int, length: int
@@ -188,6 +188,18 @@ def test_an_output_out_of_range_is_refused(
     reply = device.ask(records.Read(seq=7, index=index, offset=offset, length=length))
     bad = STATUS["bad_request"]
     assert reply == [records.Output(seq=7, status=bad, index=index, offset=offset, data=b"")]
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(0, 257), (0, 2**32 - 1), (2, 2**32 - 1), (4, 2), (5, 1), (3, 0)]
+)
+def test_a_read_beyond_the_end_gets_what_there_is(
+    device: Device, window: np.ndarray, offset: int, length: int
+) -> None:
+    expected = run_once(device, window, 1000 + 10 * offset + length % 7)
+    reply = device.ask(records.Read(seq=7, index=0, offset=offset, length=length))
+    part = expected[offset : offset + length]
+    assert reply == [records.Output(seq=7, status=0, index=0, offset=offset, data=part)]
 
 
 def test_outputs_are_gone_when_the_next_input_comes(device: Device, window: np.ndarray) -> None:

@@ -161,16 +161,33 @@ def test_a_wrong_window_in_the_answer_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"index": 1}, {"offset": 65}, {"data": b""}, {"data": bytes(237)}], ids=str
+    ("wrong", "message"),
+    [
+        ({"index": 1}, "other bytes of output 0 than asked for"),
+        ({"offset": 65}, "other bytes of output 0 than asked for"),
+        ({"data": bytes(237)}, "1 more output bytes than it said"),
+        ({"data": b""}, "lost its inputs or outputs 8 times in a row"),
+    ],
+    ids=["index", "offset", "long", "empty"],
 )
-def test_other_bytes_than_asked_for_are_an_error(wrong: dict[str, Any]) -> None:
+def test_other_bytes_than_asked_for_are_an_error(wrong: dict[str, Any], message: str) -> None:
     fake = device(output_sizes=(300,))
     real = fake._on_read
     fake._on_read = lambda read: [  # type: ignore[method-assign]
         dataclasses.replace(answer, **wrong) for answer in real(read)
     ]
-    with pytest.raises(DeviceError, match="other bytes of output 0 than asked for"):
+    with pytest.raises(DeviceError, match=message):
         client(fake).infer(0, inputs_for(fake))
+
+
+@pytest.mark.parametrize(
+    "sizes", [(256,), (64, 1), (320, 256), (3, 512, 1), (576, 64, 64, 64)], ids=str
+)
+def test_outputs_of_any_sizes_come_whole_and_apart(sizes: tuple[int, ...]) -> None:
+    fake = device(output_sizes=sizes)
+    got = client(fake).infer(0, inputs_for(fake)).outputs
+    assert [len(data) for data in got] == list(sizes)
+    assert got == fake.model(inputs_for(fake))
 
 
 # ---- silence and noise

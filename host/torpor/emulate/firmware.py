@@ -2,12 +2,9 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Asks the build for a firmware, and knows where it puts things."""
 
-import contextlib
-import fcntl
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,15 +76,6 @@ def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None)
     return Firmware(elf or BUILD / board / name / "firmware.elf", tflite)
 
 
-@contextlib.contextmanager
-def only_one_build() -> Iterator[None]:
-    """Wait until no other process of ours builds: scons does not share its folder."""
-    BUILD.mkdir(exist_ok=True)
-    with (BUILD / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def build(board: str, model: str | Path, bits: int = 8) -> Firmware:
     """Build a firmware with scons, whose output goes to stderr; arguments as those of `built`.
 
@@ -98,8 +86,7 @@ def build(board: str, model: str | Path, bits: int = 8) -> Firmware:
     if isinstance(model, str):
         goal.append(f"bits={bits}")
     command = [sys.executable, "-m", "SCons", "-Q", *goal]
-    with only_one_build():
-        done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
+    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
     if done.returncode:
         hint = f"the reason is above; to see it again: scons {' '.join(goal)}"
         raise TorporError("the firmware could not be built", hint)

@@ -219,32 +219,31 @@ class DeviceClient:
     def _read_outputs(self, first: bytes) -> list[bytes] | None:
         """Complete the outputs, of which `result` brought the first bytes of output 0.
 
-        `hello` tells only the sum of all sizes, so where there are several outputs the end of one
-        is where the device refuses to read on. None: less came out than the sum.
+        `hello` tells only the sum of all sizes; an output ends where fewer bytes come than were
+        asked for. None: the device has no outputs (any more), the inputs must be sent again.
         """
         left = self._hello.output_bytes - len(first)
         outputs = [bytearray(first)]
         while left > 0:
-            data = self._read_output(len(outputs) - 1, len(outputs[-1]), min(CHUNK, left))
+            data = self._read_output(len(outputs) - 1, len(outputs[-1]), CHUNK)
+            if data is None or not (data or outputs[-1]):
+                return None
             outputs[-1] += data
             left -= len(data)
-            if not data and not outputs[-1]:
-                return None
-            if not data:
+            if left > 0 and len(data) < CHUNK:
                 outputs.append(bytearray())
+        if left < 0:
+            raise DeviceError(f"the device sent {-left} more output bytes than it said in hello")
         return [bytes(data) for data in outputs]
 
-    def _read_output(self, index: int, offset: int, length: int) -> bytes:
-        """Read at most `length` bytes, half as many if that is too far; b"" at the end."""
-        while length:
-            request = records.Read(self._next_seq(), index, offset, length)
-            answer = self.request(request, "output")
-            if answer.status == STATUS["ok"]:
-                return _output_data(answer, request)
-            if answer.status != STATUS["bad_request"]:
-                self._expect_ok(answer)
-            length //= 2
-        return b""
+    def _read_output(self, index: int, offset: int, length: int) -> bytes | None:
+        """Read at most `length` bytes, b"" at the end; None if the device has no such output."""
+        request = records.Read(self._next_seq(), index, offset, length)
+        answer = self.request(request, "output")
+        if answer.status == STATUS["bad_request"]:
+            return None
+        self._expect_ok(answer)
+        return _output_data(answer, request)
 
     def _expect_ok(self, answer: Any) -> None:
         if answer.status == STATUS["no_model"]:
@@ -364,7 +363,7 @@ def _check_schema(record: Record | Unknown) -> None:
 
 def _output_data(answer: Any, request: Any) -> bytes:
     same = (answer.index, answer.offset) == (request.index, request.offset)
-    if not same or not 0 < len(answer.data) <= request.length:
+    if not same or len(answer.data) > request.length:
         raise DeviceError(f"the device sent other bytes of output {request.index} than asked for")
     return bytes(answer.data)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torpor import emulate
-from torpor.emulate.firmware import built, only_one_build
+from torpor.emulate.firmware import built
 from torpor.errors import BudgetError, TorporError
 from torpor.link import DeviceClient
 from torpor.paths import ROOT
@@ -64,14 +64,13 @@ def build_firmware(board: str, tflite: Path) -> Path:
         TorporError: the build failed otherwise.
     """
     goal = [f"board={board}", f"model={tflite.resolve()}"]
-    with only_one_build():
-        done = subprocess.run(
-            [sys.executable, "-m", "SCons", "-Q", *goal],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    done = subprocess.run(
+        [sys.executable, "-m", "SCons", "-Q", *goal],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode == 0:
         return built(board, tflite).elf
     raise _failure(board, tflite, done.returncode, done.stdout + done.stderr)

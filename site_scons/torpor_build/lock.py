@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""One build at a time in one tree: SCons does not share its folder."""
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+
+def only_one_build(folder: str) -> None:
+    """Wait until no other build works in `folder`; the lock is held until this process ends."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lock = os.open(Path(folder, ".lock"), os.O_CREAT | os.O_RDWR)  # never closed: see above
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("scons: waiting for another build in this folder", file=sys.stderr)
+        fcntl.flock(lock, fcntl.LOCK_EX)
