@@ -129,7 +129,7 @@ def help_text() -> str:
 
 @contextmanager
 def user_errors(leave: Callable[[int], object]) -> Iterator[None]:
-    """Turn a TorporError into two lines on stderr and a call of `leave` with its exit code."""
+    """Turn an error of the user's into lines on stderr and a call of `leave` with its exit code."""
     try:
         yield
     except TorporError as error:
@@ -137,3 +137,6 @@ def user_errors(leave: Callable[[int], object]) -> Iterator[None]:
         if error.hint:
             print(f"hint: {error.hint}", file=sys.stderr)
         leave(error.exit_code)
+    except OSError as error:  # a name too long, a folder that is not ours: it says what and where
+        print(f"scons: {error.strerror}: {error.filename}", file=sys.stderr)
+        leave(TorporError.exit_code)

@@ -44,8 +44,14 @@ def load_board(name: str) -> Board:
     """
     if name not in board_names():
         raise unknown_name("board", name, board_names())
-    path = BOARDS / name / "board.toml"
-    return parse_board(name, path.read_text(), f"boards/{name}/board.toml")
+    file = f"boards/{name}/board.toml"
+    try:
+        text = (BOARDS / name / "board.toml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file}: not valid TOML: {error}") from None
+    return parse_board(name, text, file)
 
 
 def parse_board(name: str, text: str, file: str) -> Board:

@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     """Compile, write the files, print the report."""
     compiled = compile_model(
         _read(args.model),
-        name=args.name or args.model.stem,
-        labels=[label.strip() for label in args.labels.split(",") if label.strip()],
+        name=_unicode(args.name or args.model.stem),
+        labels=[_unicode(label.strip()) for label in args.labels.split(",") if label.strip()],
         keep_input=args.keep_input,
         target=args.target,
     )
@@ -43,6 +43,11 @@ def run(args: argparse.Namespace) -> int:
     report = compiled.report
     sys.stdout.write(report.to_json() if args.json else report.to_text())
     return 0
+
+
+def _unicode(text: str) -> str:
+    """Return `text` with "?" for bytes of the command line that are no UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def _read(path: Path) -> bytes:

@@ -2,10 +2,14 @@
 """Entry point of `torpor`: finds the command, turns errors into exit codes."""
 
 import argparse
+import contextlib
 import importlib
+import io
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import torpor
@@ -77,21 +81,51 @@ def dispatch(argv: Sequence[str]) -> int:
     return int(module.run(parser.parse_args(rest)))
 
 
+def _prepare_stdout() -> None:
+    """Let every name be printable, and a closed stdout be no reason to fail."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _give_up_stdout() -> None:
+    """Send what is still buffered nowhere, or Python would complain about it when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _dispatch_and_flush(argv: Sequence[str]) -> int:
+    try:
+        return dispatch(argv)
+    finally:
+        sys.stdout.flush()
+
+
 def main() -> int:
     """Run the command line of this process."""
+    _prepare_stdout()
     try:
-        return dispatch(sys.argv[1:])
+        return _dispatch_and_flush(sys.argv[1:])
     except TorporError as error:
-        print(f"torpor: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"hint: {error.hint}", file=sys.stderr)
-        return error.exit_code
+        return _fail(error)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _give_up_stdout()
         return 0
+    except OSError as error:  # a full disk, a name too long: it says what and where
+        _give_up_stdout()
+        where = f": {error.filename}" if error.filename else ""
+        return _fail(TorporError(f"{error.strerror or error}{where}"))
     except Exception:
         print("torpor: internal error, please report the text below", file=sys.stderr)
         sys.excepthook(*sys.exc_info())
         return 70
+
+
+def _fail(error: TorporError) -> int:
+    print(f"torpor: {error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code

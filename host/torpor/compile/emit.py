@@ -47,9 +47,9 @@ class Strings:
         self.data = b""
 
     def add(self, text: str) -> int:
-        """Append `text` (cut at a NUL) and return its offset."""
+        """Append `text` (cut at a NUL, "?" for what is no Unicode) and return its offset."""
         offset = len(self.data)
-        self.data += text.split("\0", maxsplit=1)[0].encode() + b"\0"
+        self.data += text.split("\0", maxsplit=1)[0].encode(errors="replace") + b"\0"
         return offset
 
 

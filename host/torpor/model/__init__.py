@@ -102,6 +102,8 @@ def load_model(name: str, models: Path = MODELS) -> Model:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: {error}") from None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}") from None
     return Model(name, path.parent, parse(table, f"models/{name}/model.toml"))
 
 

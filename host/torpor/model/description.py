@@ -6,6 +6,7 @@ below field by field, so a key is added in one place.
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -138,7 +139,7 @@ def _check(it: Description, where: str) -> None:
         == len(it.input.scale),
         "'input.shape' is not [samples, 1, axes]": len(it.input.shape) == 3
         and it.input.shape[1:] == (1, len(it.input.axes)),
-        "a size, scale, step or rate is not above 0": min(positive) > 0,
+        "a size, scale, step or rate is not above 0": all(0 < n < math.inf for n in positive),
         "'data.format' is not \"ts\"": it.data.format == "ts",
         "a file name has a folder": not any("/" in f for f in (it.file, it.ranges)),
     }

@@ -61,7 +61,8 @@ def _fitting(x: _Array, shape: tuple[int, ...]) -> _Array:
             f"a calibration sample has the shape {list(x.shape)}, the model takes {list(shape)}",
             "the first axis of the calibration array counts samples",
         )
-    return x.reshape(shape).astype(np.float32)
+    with np.errstate(over="ignore"):  # too large for a float32 is not finite, and refused as that
+        return x.reshape(shape).astype(np.float32)
 
 
 def samples_of(arrays: Mapping[str, _Array], names: Sequence[str]) -> list[list[_Array]]:
@@ -73,7 +74,8 @@ def samples_of(arrays: Mapping[str, _Array], names: Sequence[str]) -> list[list[
     missing = [name for name in names if name not in arrays]
     if missing:
         raise ModelError(
-            f"calibration has no array '{missing[0]}'", f"it has: {', '.join(sorted(arrays))}"
+            f"calibration has no array '{missing[0]}'",
+            f"it has: {', '.join(sorted(arrays)) or 'none'}",
         )
     picked = [arrays[name] for name in names]
     if any(a.ndim == 0 or len(a) != len(picked[0]) for a in picked):
