@@ -17,6 +17,7 @@
 #include "hal/cpu.h"
 #include "infer/infer.h"
 
+#define NAME_BYTES_MAX  32
 #define RESULT_DATA_MAX 64
 #define OUTPUT_DATA_MAX 256
 
@@ -36,10 +37,16 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
+/* At most NAME_BYTES_MAX bytes, cut between two characters: a UTF-8 character goes on with
+ * 10xxxxxx. */
 static wire_bytes_t text_of(const char *string)
 {
-    const char *text = string != NULL ? string : "";
-    return (wire_bytes_t){(const uint8_t *)text, smaller((uint32_t)strlen(text), 32)};
+    const uint8_t *text = (const uint8_t *)(string != NULL ? string : "");
+    uint32_t length = smaller((uint32_t)strlen((const char *)text), NAME_BYTES_MAX);
+    while (length != 0 && (text[length] & 0xC0) == 0x80) {
+        length--;
+    }
+    return (wire_bytes_t){text, length};
 }
 
 static infer_status_t open_model(void)

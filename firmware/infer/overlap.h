@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * How close behind its input an output may be written. The compiler plans memory with this
- * function and infer_check() accepts plans by it, so there is one formula.
+ * How close behind its input an output may be written: infer_check() accepts plans by it. The
+ * compiler has the same formula in Python, which a test holds equal to this one.
  *
  * An output y may share bytes with input 0 (x) of its operator if x dies there and
  *

@@ -13,7 +13,7 @@ from smp import packet as smp_packet
 from tests.emulated.conftest import Device, Reference, with_changed_plan
 from tests.support.tflite_builder import GraphBuilder
 from torpor import emulate
-from torpor.board import Board
+from torpor.board import Board, load_board
 from torpor.emulate import Firmware, firmware
 from torpor.errors import DeviceError
 from torpor.golden import Golden
@@ -132,6 +132,14 @@ def test_several_long_inputs_and_outputs_come_through(board: Board, tmp_path: Pa
             expected = [codes.tobytes() for codes in golden.invoke(inputs)]
             assert [len(data) for data in answer.outputs] == [300, 4, 512]
             assert answer.outputs == expected
+
+
+@pytest.mark.parametrize(("name", "told"), [("a" + 16 * "ä", "a" + 15 * "ä"), (16 * "ä", 16 * "ä")])
+def test_a_long_name_is_cut_between_characters(tmp_path: Path, name: str, told: str) -> None:
+    path = several_inputs_and_outputs(tmp_path).rename(tmp_path / f"{name}.tflite")
+    made = firmware.build("native", path)
+    with emulate.start(load_board("native"), made.elf) as emulator:
+        assert DeviceClient(emulator.transport, timeout=20).hello().model == told
 
 
 # ---- requests that are repeated or wrong

@@ -52,7 +52,7 @@ static const char *after(const char *text, const char *prefix)
     return strncmp(text, prefix, length) == 0 ? text + length : NULL;
 }
 
-static int open_pty(const char *link)
+static int open_pty(void)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
@@ -66,12 +66,6 @@ static int open_pty(const char *link)
     }
     cfmakeraw(&settings);
     tcsetattr(keep, TCSANOW, &settings);
-    if (link != NULL) {
-        unlink(link);
-        if (symlink(path, link) != 0) {
-            fail(link);
-        }
-    }
     printf("uart: %s\n", path);
     fflush(stdout);
     return master;
@@ -100,14 +94,13 @@ static int open_unix(const char *path)
 
 void uart_start(void)
 {
-    const char *link = after(uart_argument, "pty:");
     const char *path = after(uart_argument, "unix:");
     if (path != NULL) {
         uart = open_unix(path);
-    } else if (link != NULL || strcmp(uart_argument, "pty") == 0) {
-        uart = open_pty(link);
+    } else if (strcmp(uart_argument, "pty") == 0) {
+        uart = open_pty();
     } else {
-        fprintf(stderr, "unknown UART '%s': pty, pty:LINK or unix:PATH\n", uart_argument);
+        fprintf(stderr, "unknown UART '%s': pty or unix:PATH\n", uart_argument);
         exit(2);
     }
     fcntl(uart, F_SETFL, O_NONBLOCK);
