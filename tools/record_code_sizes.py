@@ -5,39 +5,44 @@
 
     .venv/bin/python tools/record_code_sizes.py [--check]
 
-Links the firmware of one board of each core with different tables of kernels and writes
-host/torpor/compile/code_sizes.toml. A kernel's number is what a firmware with all int8 kernels
-shrinks by without it; `engine` is the rest of that firmware: start-up, driver, wire, application,
-executor and what kernels share. --check writes nothing and fails if the file is not up to date.
+Links the firmware of one board of each core without kernels, then with each kernel alone, and
+writes host/torpor/compile/code_sizes.toml: `base` is the firmware without kernels; every other
+number is the code that is there as soon as one of the kernels named beside it is, because the
+linker takes a function once, whoever calls it. So the sum is right for any set of kernels.
+--check writes nothing and fails if the file is not up to date.
 """
 
 import argparse
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "host"), str(ROOT / "site_scons")]
 
 from torpor.board import Board, board_names, load_board  # noqa: E402
+from torpor.footprint.mapfile import pieces  # noqa: E402
 from torpor_build import config, linker  # noqa: E402
 
 TABLE = ROOT / "host" / "torpor" / "compile" / "code_sizes.toml"
 HEAD = """\
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-# Written by tools/record_code_sizes.py; bytes of flash. `engine` is the firmware without kernels
-# and plan.
+# Written by tools/record_code_sizes.py; bytes of flash. `base` is the firmware without kernels and
+# plan. Beside the names of kernels: the code that any one of them brings along, once for all.
 """
 TOLERANCE = 0.05
+IN_FLASH = (".text", ".data")
+WORD = 4
 STUB_PLAN = (
     '#include "app/model.h"\n'
     "const uint8_t torpor_plan[16] = {0};\nconst uint32_t torpor_plan_length = 16;\n"
 )
+
+Piece = tuple[str, str]  # object file and section in it
 
 
 def kernel_names() -> list[str]:
@@ -69,36 +74,60 @@ class Linker:
         self._objects = [str(path) for path in sorted(objects.rglob("*.o"))]
         (folder / "plan.c").write_text(STUB_PLAN)
         (folder / "script.ld").write_text(linker.script(board))
+        self._gcc("-c", "plan.c", "-o", "plan.o")
 
-    def flash(self, kernels: Sequence[str]) -> int:
-        """Return the bytes of flash of the firmware with `kernels` and without a plan."""
-        elf = self._folder / "x.elf"
+    def code(self, kernels: Sequence[str]) -> dict[Piece, int]:
+        """Return piece -> bytes of flash, of the firmware with `kernels` and without a plan."""
         (self._folder / "model.c").write_text(config.model_source(16, 16, kernels))
+        self._gcc("-c", "model.c", "-o", "model.o")
+        self._gcc(
+            *("-nostartfiles", "-Wl,--gc-sections", "-T", "script.ld", "-Wl,-Map=x.map"),
+            *("plan.o", "model.o", *self._objects, "-o", "x.elf"),
+        )
+        return flash_pieces((self._folder / "x.map").read_text())
+
+    def _gcc(self, *arguments: str) -> None:
         command = [
-            *("arm-none-eabi-gcc", "--specs=picolibc.specs", "-nostartfiles", "-std=c11"),
-            *(*self._board.core.flags, "-Os", "-Wl,--gc-sections", f"-I{ROOT / 'firmware'}"),
-            *("-T", str(self._folder / "script.ld"), "-o", str(elf)),
-            *(str(self._folder / "plan.c"), str(self._folder / "model.c"), *self._objects),
+            *("arm-none-eabi-gcc", "--specs=picolibc.specs", *self._board.core.flags),
+            *("-std=c11", "-Os", "-ffunction-sections", "-fdata-sections"),
+            *(f"-I{ROOT / 'firmware'}", *arguments),
         ]
-        subprocess.run(command, check=True)
-        with elf.open("rb") as file:
-            segments = ELFFile(file).iter_segments()
-            return sum(s["p_filesz"] for s in segments if s["p_type"] == "PT_LOAD") - 16
+        subprocess.run(command, cwd=self._folder, check=True)
+
+
+def flash_pieces(text: str) -> dict[Piece, int]:
+    """Return piece -> bytes, rounded up to words, of all in a map file that fills flash."""
+    sizes: Counter[Piece] = Counter()
+    for piece in pieces(text):
+        if piece.output in IN_FLASH and piece.name != ".rodata.torpor_plan":
+            sizes[piece.object, piece.name] += -(-piece.size // WORD) * WORD
+    return dict(sizes)
 
 
 def measure(board: Board) -> dict[str, int]:
-    """Return "engine" and operator names -> bytes, for the core of `board`."""
+    """Return "base" and names of kernels (with spaces between) -> bytes, on the core of `board`."""
     with tempfile.TemporaryDirectory() as folder:
         link = Linker(board, Path(folder))
-        names = kernel_names()
-        base = [name for name in names if not name.endswith("_S4")]
-        total = link.flash(base)
-        sizes = {name: total - link.flash([n for n in base if n != name]) for name in base}
-        engine = total - sum(sizes.values())
-        for name in set(names) - set(base):  # in place of the int8 kernel, whose checks it shares
-            without = [n for n in base if n != name.replace("_S4", "_S8")]
-            sizes[name] = link.flash([*without, name]) - link.flash(without)
-    return {"engine": engine, **dict(sorted(sizes.items()))}
+        base = link.code([])
+        alone = {name: link.code([name]) for name in kernel_names()}
+    return {"base": sum(base.values()), **groups(base, alone)}
+
+
+def groups(base: dict[Piece, int], alone: dict[str, dict[Piece, int]]) -> dict[str, int]:
+    """Return names of kernels -> bytes of the pieces that come with exactly those.
+
+    Args:
+        base: piece -> bytes of the firmware without kernels.
+        alone: kernel -> the pieces and bytes of the firmware with only that kernel.
+    """
+    users: dict[Piece, list[str]] = {}
+    for kernel, code in sorted(alone.items()):
+        for piece in code.keys() - base.keys():
+            users.setdefault(piece, []).append(kernel)
+    sizes: Counter[str] = Counter()
+    for piece, names in users.items():
+        sizes[" ".join(names)] += alone[names[0]][piece]
+    return dict(sorted(sizes.items()))
 
 
 def render(tables: dict[str, dict[str, int]]) -> str:
@@ -106,19 +135,26 @@ def render(tables: dict[str, dict[str, int]]) -> str:
     parts = [HEAD]
     for core, sizes in sorted(tables.items()):
         parts.append(f"\n[{core}]\n")
-        parts += [f"{name} = {size}\n" for name, size in sizes.items()]
+        parts += [f"{_key(name)} = {size}\n" for name, size in sizes.items()]
     return "".join(parts)
+
+
+def _key(name: str) -> str:
+    return f'"{name}"' if " " in name else name
 
 
 def differences(
     recorded: dict[str, dict[str, int]], measured: dict[str, dict[str, int]]
 ) -> list[str]:
-    """Return a sentence for each number that is off by more than the tolerance and 32 bytes."""
+    """Return a sentence for each number that is off by more than the tolerance and 32 bytes.
+
+    A group that is not there counts as 0 bytes.
+    """
     found = []
     for core, sizes in measured.items():
-        for name, size in sizes.items():
-            old = recorded.get(core, {}).get(name)
-            if old is None or abs(old - size) > max(32, TOLERANCE * size):
+        for name in {**sizes, **recorded.get(core, {})}:
+            size, old = sizes.get(name, 0), recorded.get(core, {}).get(name, 0)
+            if abs(old - size) > max(32, TOLERANCE * size):
                 found.append(f"{core} {name}: recorded {old}, measured {size}")
     return found
 

@@ -208,8 +208,14 @@ def test_the_report_draws_the_arena_and_gives_reasons() -> None:
 
 def test_code_sizes_are_estimated_per_core_where_they_are_recorded(tmp_path: Path) -> None:
     table = tmp_path / "sizes.toml"
-    table.write_text("[m4]\nengine = 1000\nCOPY = 20\nADD_S8 = 300\n[m0]\nengine = 900\n")
-    assert estimates(["COPY", "ADD_S8", "COPY"], table) == {"m0": None, "m4": 1320}
+    table.write_text(
+        '[m4]\nbase = 1000\nCOPY = 20\nADD_S8 = 300\nPAD_S8 = 1\n"ADD_S8 PAD_S8" = 4000\n'
+        "[m0]\nbase = 900\nCOPY = 5\n"
+    )
+    assert estimates(["COPY", "ADD_S8", "COPY"], table) == {"m0": None, "m4": 5320}
+    assert estimates(["ADD_S8", "PAD_S8"], table) == {"m0": None, "m4": 5301}, "shared code is once"
+    assert estimates(["COPY"], table) == {"m0": 905, "m4": 1020}
+    assert estimates([], table) == {"m0": 900, "m4": 1000}
     assert estimates(["COPY"], tmp_path / "absent.toml") == {}
 
 

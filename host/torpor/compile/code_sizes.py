@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The recorded code sizes of the kernels, by core, and estimates from them.
 
-code_sizes.toml has one table a core: `engine` is the firmware without kernels and plan, the
-others are operator names of the plan with what linking that kernel adds:
+code_sizes.toml has one table a core: `base` is the firmware without kernels and plan. The others
+are names of kernels and the bytes that the linker adds, once, if any one of them is used:
 
     [cortex-m4]
-    engine = 1234
+    base = 1234
     CONV_2D_S8 = 567
+    "CONV_2D_S4 CONV_2D_S8" = 89
 
 """
 
@@ -20,7 +21,7 @@ TABLE = Path(__file__).with_name("code_sizes.toml")
 
 @cache
 def load(path: Path = TABLE) -> dict[str, dict[str, int]]:
-    """Return core -> operator name (or "engine") -> bytes; {} where nothing is recorded."""
+    """Return core -> "base" or names of kernels -> bytes; {} where nothing is recorded."""
     if not path.exists():
         return {}
     with path.open("rb") as file:
@@ -29,10 +30,11 @@ def load(path: Path = TABLE) -> dict[str, dict[str, int]]:
 
 def estimate(sizes: dict[str, int], kernels: Iterable[str]) -> int | None:
     """Return the bytes of the firmware with `kernels`, None if one of them is not recorded."""
-    wanted = ["engine", *kernels]
-    if any(name not in sizes for name in wanted):
+    used = set(kernels)
+    groups = {names: set(names.split()) for names in sizes}
+    if not used | {"base"} <= set().union(*groups.values()):
         return None
-    return sum(sizes[name] for name in wanted)
+    return sizes["base"] + sum(sizes[names] for names, group in groups.items() if group & used)
 
 
 def estimates(kernels: Iterable[str], path: Path = TABLE) -> dict[str, int | None]:

@@ -96,7 +96,7 @@ class Report:
             "",
             *self._arena_lines(),
             "",
-            "Code, estimated (executor and kernels):",
+            "Code of the whole firmware without the plan, estimated:",
             *self._code_lines(),
         ]
         return "\n".join(parts) + "\n"
