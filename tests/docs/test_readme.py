@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command that the README shows runs, and its links lead somewhere.
+
+Blocks marked `sh` are run line by line in the repository; lines that the test run itself consists
+of (cloning, setting up, testing) are the only ones left out.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.S | re.M)
+NOT_RUN_HERE = ("git clone", "cd torpor", "tools/test", "tools/setup")
+
+
+def commands() -> list[str]:
+    lines = [line.strip() for block in BLOCK.findall(README) for line in block.splitlines()]
+    lines = [re.sub(r"\s+#.*", "", line) for line in lines if line and not line.startswith("#")]
+    return [line for line in dict.fromkeys(lines) if not line.startswith(NOT_RUN_HERE)]
+
+
+def test_the_readme_shows_the_two_commands() -> None:
+    assert "tools/demo" in README
+    assert "tools/test" in README
+    assert commands()
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+@pytest.mark.xdist_group("build")
+@pytest.mark.parametrize("command", commands())
+def test_command_of_the_readme_succeeds(command: str) -> None:
+    path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+    shown = subprocess.run(
+        command,
+        shell=True,
+        check=False,
+        cwd=ROOT,
+        env=dict(os.environ, PATH=path),
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert shown.returncode == 0, shown.stdout[-2000:] + shown.stderr[-2000:]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *Path(ROOT, "docs").glob("*.md")])
+def test_relative_links_lead_somewhere(name: str | Path) -> None:
+    page = ROOT / name
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+    assert [t for t in targets if not (page.parent / t).exists()] == []
+
+
+def test_every_top_folder_has_a_line_in_the_readme() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    folders = sorted({line.split("/")[0] for line in tracked if "/" in line})
+    assert [f for f in folders if f"`{f}/`" not in README] == []
