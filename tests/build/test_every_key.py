@@ -73,7 +73,7 @@ def optional(path: Path_) -> bool:
     facts = (v for v in vars(boards.facts).values() if isinstance(v, type))
     for kind in facts:
         named = kind.__name__.lower() == path[0] and path[0] in tables
-        for field in dataclasses.fields(kind) if named else ():  # type: ignore[arg-type]
+        for field in dataclasses.fields(kind) if named else ():
             if field.name == path[-1]:
                 return field.default is not dataclasses.MISSING
     return False
@@ -86,7 +86,7 @@ def test_the_writer_of_these_tests_writes_what_was_read() -> None:
     assert parse_board("mps2_an386", toml(BOARD), FILE) == load_board("mps2_an386")
 
 
-@pytest.mark.parametrize("path", keys(BOARD), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(BOARD)], ids=".".join)
 def test_a_key_of_a_board_that_is_missing_is_named(path: Path_) -> None:
     without = changed(BOARD, path)
     if optional(path):
@@ -95,14 +95,14 @@ def test_a_key_of_a_board_that_is_missing_is_named(path: Path_) -> None:
         assert f"missing key '{'.'.join(path)}'" in board_error(without).message
 
 
-@pytest.mark.parametrize("path", keys(BOARD), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(BOARD)], ids=".".join)
 def test_a_key_of_a_board_that_is_misspelt_is_named_with_the_right_one(path: Path_) -> None:
     error = board_error(changed(BOARD, path, key=f"{path[-1]}x"))
     assert f"unknown key '{'.'.join(path)}x'" in error.message
     assert f"did you mean '{'.'.join(path)}'?" in error.hint
 
 
-@pytest.mark.parametrize("path", keys(BOARD), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(BOARD)], ids=".".join)
 @pytest.mark.parametrize("value", [1.5, True, [[1]]], ids=str)
 def test_a_value_of_a_board_of_another_type_is_shown(path: Path_, value: Any) -> None:
     error = board_error(changed(BOARD, path, value=value))
@@ -133,14 +133,14 @@ def model_error(table: Table) -> TorporError:
     return error.value
 
 
-@pytest.mark.parametrize("path", keys(MODEL), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(MODEL)], ids=".".join)
 def test_a_key_of_a_model_that_is_missing_is_named(path: Path_) -> None:
     error = model_error(changed(MODEL, path))
     assert error.message.endswith(f"'{'.'.join(path)}' is missing")
     assert error.exit_code == ModelError.exit_code
 
 
-@pytest.mark.parametrize("path", keys(MODEL), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(MODEL)], ids=".".join)
 def test_a_key_of_a_model_that_is_misspelt_is_named_with_the_right_one(path: Path_) -> None:
     error = model_error(changed(MODEL, path, key=f"{path[-1]}x"))
     assert f"'{'.'.join(path)}x'" in error.message
@@ -148,7 +148,7 @@ def test_a_key_of_a_model_that_is_misspelt_is_named_with_the_right_one(path: Pat
     assert error.exit_code == UsageError.exit_code
 
 
-@pytest.mark.parametrize("path", keys(MODEL), ids=".".join)
+@pytest.mark.parametrize("path", [*keys(MODEL)], ids=".".join)
 @pytest.mark.parametrize("value", [True, [], {"a": 1}, [[1]]], ids=str)
 def test_a_value_of_a_model_of_another_type_is_shown(path: Path_, value: Any) -> None:
     error = model_error(changed(MODEL, path, value=value))

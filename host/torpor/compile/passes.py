@@ -27,7 +27,7 @@ def _label(op: Op) -> str:
 
 def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
     """Drop operators whose outputs nobody reads."""
-    needed = set(graph.outputs)
+    needed = {graph.root(t) for t in graph.outputs}
     kept: list[Op] = []
     reasons = []
     for op in reversed(graph.ops):
@@ -35,7 +35,7 @@ def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
             reasons.append(f"{_label(op)} dropped: nothing reads its output")
         else:
             kept.insert(0, op)
-            needed |= set(op.inputs)
+            needed |= {graph.root(t) for t in op.inputs}
     return graph.with_ops(kept), reasons
 
 
