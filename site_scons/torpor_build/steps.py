@@ -10,7 +10,7 @@ from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import Board, load_board
+from torpor.board import CLOCKS, CORES, Board, load_board
 from torpor.errors import MissingToolError
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
@@ -18,8 +18,6 @@ from torpor_build import config, linker, records
 from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
-CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
-CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
 TORPOR = [sys.executable, "-m", "torpor"]
 
 

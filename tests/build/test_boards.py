@@ -2,9 +2,13 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Reading board.toml: what is there, and how mistakes are named."""
 
+import shutil
+
 import pytest
 
-from torpor.board import board_names, load_board, parse_board
+from tests.build.conftest import Tree
+from torpor.board import CLOCKS, CORES, KERNEL_SETS, board_names, load_board, parse_board
+from torpor.compile.compiler import TARGETS
 from torpor.errors import UsageError
 from torpor.paths import BOARDS, FIRMWARE, ROOT
 
@@ -66,6 +70,60 @@ def test_a_mistake_names_the_file_and_the_key(old: str, new: str, message: str) 
         parse_board("x", TEXT.replace(old, new, 1), FILE)
     assert error.value.message.startswith(f"{FILE}: ")
     assert message in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message", "hint"),
+    [
+        ('"nrf51-timer"', '"nrf52-timer"', "'timer.kind' is 'nrf52-timer'", "'nrf51-timer'?"),
+        ('"nrf51-timer"', '"posix"', "'timer.kind' is 'posix'", "known: nrf51-timer, systick"),
+        ('"cortex-m0"', '"cortex-m33"', "'core.name' is 'cortex-m33'", "'cortex-m3'?"),
+        ('"cortex-m0"', '"native"', "'core.name' is 'native'", "known: cortex-m0, "),
+        ('"arm-none-eabi"', '"arm_none_eabi"', "'core.toolchain' is", "'arm-none-eabi'?"),
+        ('"arm-none-eabi"', '"../x"', "'core.toolchain' is '../x'", "known: arm-none-eabi, native"),
+        ('["portable"]', "[]", "'core.plan_targets' is empty", "known: portable"),
+        ('["portable"]', '["portabel"]', "'core.plan_targets' is 'portabel'", "'portable'?"),
+        ('["portable"]', '["portable", "mve"]', "'core.plan_targets' is 'mve'", "known: portable"),
+        ('port = "nrf51"', 'port = "nrf52"', "'board.port' is 'nrf52'", "'nrf51'? known: host, "),
+        ('port = "nrf51"', 'port = "cortexm"', "'board.port' is 'cortexm'", "known: host, mps2"),
+        ('kind = "qemu"', 'kind = "qmeu"', "'emulator.kind' is 'qmeu'", "did you mean 'qemu'?"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(
+    old: str, new: str, message: str, hint: str
+) -> None:
+    assert old in TEXT
+    with pytest.raises(UsageError) as error:
+        parse_board("x", TEXT.replace(old, new, 1), FILE)
+    assert error.value.message.startswith(f"{FILE}: {message}")
+    assert hint in error.value.hint
+
+
+def test_a_board_without_memories_is_a_process_of_this_computer() -> None:
+    text = (BOARDS / "native" / "board.toml").read_text()
+    with pytest.raises(UsageError, match=r"'core\.name' is 'cortex-m0'"):
+        parse_board("x", text.replace('name = "native"', 'name = "cortex-m0"'), FILE)
+    with pytest.raises(UsageError, match=r"'timer\.kind' is 'systick'"):
+        parse_board("x", text.replace('kind = "posix"', 'kind = "systick"'), FILE)
+
+
+def test_the_tables_of_names_are_those_of_the_firmware_and_the_compiler() -> None:
+    assert set(KERNEL_SETS) == set(TARGETS)
+    for name in {*CLOCKS.values(), *CORES.values()}:
+        assert (FIRMWARE / "port" / "cortexm" / name).is_file()
+
+
+def test_scons_answers_a_mistake_in_a_board_with_two_lines(tree: Tree) -> None:
+    file = tree.folder / "boards" / "misspelt" / "board.toml"
+    file.parent.mkdir()
+    file.write_text(TEXT.replace('"nrf51-timer"', '"sistick"'))
+    done = tree.scons("board=misspelt", "model=small model.tflite")
+    shutil.rmtree(file.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "scons: boards/misspelt/board.toml: 'timer.kind' is 'sistick'\n"
+        "hint: did you mean 'systick'? known: nrf51-timer, systick\n"
+    )
 
 
 def test_a_misspelt_key_gets_a_suggestion() -> None:

@@ -5,10 +5,25 @@ The build, the emulator and the compiler read boards through this module only. I
 beyond the standard library, because the build loads it on every run.
 """
 
-from torpor.board.facts import Board, Budget, Core, Emulator, Flash, Memory, Timer, Uart
+from torpor.board.facts import (
+    CLOCKS,
+    CORES,
+    KERNEL_SETS,
+    Board,
+    Budget,
+    Core,
+    Emulator,
+    Flash,
+    Memory,
+    Timer,
+    Uart,
+)
 from torpor.board.load import board_names, load_board, parse_board
 
 __all__ = [
+    "CLOCKS",
+    "CORES",
+    "KERNEL_SETS",
     "Board",
     "Budget",
     "Core",

@@ -7,15 +7,20 @@ value must have. Addresses and sizes are in bytes, frequencies in Hz.
 
 from dataclasses import dataclass
 
+# The part of firmware/port/cortexm that a kind of timer needs, and a core as GCC calls it.
+CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
+CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
+KERNEL_SETS = ("portable",)
+
 
 @dataclass(frozen=True)
 class Core:
     """The processor and how to compile for it."""
 
-    name: str  # as GCC calls it, or "native"
+    name: str  # one of CORES, or "native"
     toolchain: str  # a tool of site_scons/site_tools
     flags: tuple[str, ...]
-    plan_targets: tuple[str, ...]  # kernel sets this core runs, best first
+    plan_targets: tuple[str, ...]  # the KERNEL_SETS that this core runs, best first
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Uart:
 class Timer:
     """The clock that durations are measured with."""
 
-    kind: str
+    kind: str  # one of CLOCKS, or "posix"
     hz: int
     base: int | None = None
 

@@ -7,9 +7,21 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from torpor.board.facts import Board, Budget, Core, Emulator, Flash, Memory, Timer, Uart
+from torpor.board.facts import (
+    CLOCKS,
+    CORES,
+    KERNEL_SETS,
+    Board,
+    Budget,
+    Core,
+    Emulator,
+    Flash,
+    Memory,
+    Timer,
+    Uart,
+)
 from torpor.errors import UsageError, unknown_name
-from torpor.paths import BOARDS
+from torpor.paths import BOARDS, FIRMWARE, ROOT
 
 _T = TypeVar("_T")
 
@@ -28,6 +40,8 @@ _CHOICES = {
     "memory.kind": ("rom", "ram"),
     "emulator.kind": ("qemu", "native"),
 }
+TOOLS = ROOT / "site_scons" / "site_tools"
+SHARED_PORT = "cortexm"  # of all boards with such a core: no port by itself
 _TYPE_NAMES = {str: "a text", int: "an integer", tuple: "a list of texts"}
 
 
@@ -67,7 +81,37 @@ def parse_board(name: str, text: str, file: str) -> Board:
     fields: dict[str, Any] = {
         key: _build(cls, file, key, tables[key]) for key, cls in _TABLES.items() if key in tables
     }
-    return Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
+    board = Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
+    _check_names(file, board)
+    return board
+
+
+def _check_names(file: str, board: Board) -> None:
+    """Raise UsageError for a value that names something that does not exist."""
+    core = board.core
+    cores, clocks = (tuple(CORES), tuple(CLOCKS)) if board.memory else (("native",), ("posix",))
+    tools = [path.stem.replace("_", "-") for path in TOOLS.glob("*.py")]
+    ports = [path.name for path in (FIRMWARE / "port").iterdir() if path.name != SHARED_PORT]
+    if not core.plan_targets:
+        raise UsageError(
+            f"{file}: 'core.plan_targets' is empty", f"known: {', '.join(KERNEL_SETS)}"
+        )
+    for key, value, known in (
+        ("core.name", core.name, cores),
+        ("core.toolchain", core.toolchain, tools),
+        *(("core.plan_targets", target, KERNEL_SETS) for target in core.plan_targets),
+        ("timer.kind", board.timer.kind, clocks),
+        ("board.port", board.port, ports),
+    ):
+        _check_choice(file, key, value, known)
+
+
+def _check_choice(file: str, key: str, value: str, known: Iterable[str]) -> None:
+    names = sorted(known)
+    if value not in names:
+        near = difflib.get_close_matches(value, names, n=1, cutoff=0.5)
+        question = f"did you mean '{near[0]}'? " if near else ""
+        raise UsageError(f"{file}: '{key}' is {value!r}", f"{question}known: {', '.join(names)}")
 
 
 def _required_tables(tables: dict[str, Any]) -> list[str]:
@@ -128,7 +172,6 @@ def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
         raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
     if isinstance(value, int) and value < 0:
         raise UsageError(f"{file}: '{key}' must not be negative, it is {value}")
-    choices = _CHOICES.get(f"{key.split('.', 1)[0]}.{key.rsplit('.', 1)[-1]}")
-    if choices and value not in choices:
-        raise UsageError(f"{file}: '{key}' is {value!r}", f"known: {', '.join(choices)}")
+    if choices := _CHOICES.get(f"{key.split('.', 1)[0]}.{key.rsplit('.', 1)[-1]}"):
+        _check_choice(file, key, str(value), choices)
     return value
