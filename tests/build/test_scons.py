@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.build.conftest import Tree, copy_tree
+from tests.build.conftest import PARTS, Tree, copy_tree
 from tests.support.tflite_builder import GraphBuilder
 
 pytestmark = pytest.mark.xdist_group("scons")
@@ -28,6 +28,19 @@ def test_a_build_leaves_everything_in_its_folder(tree: Tree) -> None:
     assert [name for name in names if not (out / name).is_file()] == []
     assert " of 65536 " in done.stdout
     assert (out / "firmware.elf").read_bytes()[:4] == b"\x7fELF"
+
+
+def test_a_build_makes_nothing_outside_of_its_folder_but_the_compile_commands(tree: Tree) -> None:
+    before = {path.name for path in copied(tree)}
+    tree.build("board=microbit", MODEL)
+    after = {path.name for path in tree.folder.iterdir()}
+    assert after == before | {"build", "compile_commands.json"}
+    assert (tree.folder / "build" / ".sconsign.dblite").is_file()
+
+
+def copied(tree: Tree) -> list[Path]:
+    """What tests have put into the tree."""
+    return [tree.folder / p for p in (*PARTS, "SConstruct")] + [*tree.folder.glob("*.tflite")]
 
 
 def test_the_footprint_adds_up(tree: Tree) -> None:
