@@ -317,3 +317,12 @@ def test_where_code_was_not_recorded_the_report_says_so() -> None:
     assert none.endswith("  not recorded for any core\n")
     some = dataclasses.replace(made, code_bytes={"core-a": None, "core-b": 12}).to_text()
     assert "  core-a         not recorded for this core\n  core-b         12\n" in some
+
+
+def test_a_dead_operator_is_found_behind_views_as_well() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 4), scale=0.1)
+    y = g.reshape(g.unary("RELU", x), (2, 2))
+    g.unary("RELU6", y)
+    graph, _ = drop_views(read(g, g.add(y, y, scale=0.3)))
+    assert names(drop_dead(graph)[0]) == ["RELU", "ADD"]
