@@ -74,7 +74,7 @@ def build_library(name: str, sources: Sequence[Path], flags: Sequence[str] = ())
     Raises:
         MissingToolError: there is no C compiler.
     """
-    used = [*sources, *INFER.rglob("*.h")]
+    used = sorted({*sources, *INFER.rglob("*.[ch]")})
     target = CACHE / f"lib{name}-{_fingerprint(used, flags)}.so"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
