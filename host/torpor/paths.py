@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where things lie. torpor runs from its repository (an editable install)."""
 
+import hashlib
+import os
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -8,3 +11,23 @@ BOARDS = ROOT / "boards"
 BUILD = ROOT / "build"
 FIRMWARE = ROOT / "firmware"
 MODELS = ROOT / "models"
+
+_STEM = 40
+
+
+def variant(model: str | Path, bits: int = 8) -> str:
+    """Return the name of the folder in build/<board>/ that a firmware lies in.
+
+    Args:
+        model: name of a folder in models/, or the path of a quantized .tflite. A file's folder ends
+            in "-file" and has a short hash where the file's name is too odd for compilers and
+            shells: "motion-int8-file", "my_net-6b3a1f08-file".
+        bits: of the weights, 8 or 4; a .tflite has them already.
+    """
+    if isinstance(model, str):
+        return f"{model}-int{bits}"
+    name = model.resolve().stem
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", name).lstrip("-.")[:_STEM]
+    if stem != name:
+        stem += "-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
+    return f"{stem}-file"

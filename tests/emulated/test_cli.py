@@ -162,6 +162,20 @@ def test_demo_notices_a_firmware_with_another_plan(
 
 
 @pytest.mark.emulated
+def test_demo_sees_the_width_of_a_given_firmware() -> None:
+    elf = str(built("native", 4).elf)
+    done = torpor("demo", "--board", "native", "--elf", elf, "--windows", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["bits"], json.loads(done.stdout)["byte_equal"]) == (4, True)
+
+
+@pytest.mark.emulated
+def test_demo_tells_a_missing_compiler_by_its_exit_code(tmp_path: Path) -> None:
+    done = torpor("demo", env={"PATH": str(tmp_path), "HOME": str(tmp_path)})
+    assert_quiet_failure(done, 3, "gcc-arm-none-eabi")
+
+
+@pytest.mark.emulated
 def test_demo_without_its_emulator_names_the_package() -> None:
     words = ["--board", "mps2_an386", "--elf", str(built("native", 8).elf)]
     done = torpor("demo", *words, env={"PATH": "/nowhere", "HOME": "/"})
@@ -176,7 +190,7 @@ def test_demo_without_its_emulator_names_the_package() -> None:
         (["--bits", "5"], "invalid choice: 5"),
         (["--windows", "0"], "'0' is no number of windows"),
         (["--elf", "/nowhere/firmware.elf"], "no such firmware: /nowhere/firmware.elf"),
-        (["--elf", TORPOR], "footprint.json"),
+        (["--elf", TORPOR], "plan.bin"),
     ],
 )
 def test_demo_refuses_wrong_words(words: list[str], message: str) -> None:

@@ -15,11 +15,12 @@ from tests.support.tflite_builder import GraphBuilder
 from torpor import verify as verify_package
 from torpor.cli import verify as command
 from torpor.compile import compile_model
+from torpor.emulate import firmware
 from torpor.engine import Engine
-from torpor.errors import BudgetError, ModelError, TorporError
+from torpor.errors import BudgetError, MissingToolError, ModelError, TorporError
 from torpor.plan.reader import Plan
 from torpor.quantize import measure_ranges, quantize
-from torpor.verify import Verdict, board, compare, verify
+from torpor.verify import Verdict, compare, verify
 from torpor.verify.stimuli import EXTREMES, RANDOM, stimuli
 
 
@@ -171,10 +172,10 @@ def test_an_unsupported_model_is_a_verdict_not_an_error(tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_the_board_is_not_supported_there(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def too_large(*_args: object) -> Path:
+    def too_large(*_args: object, **_options: object) -> Path:
         raise BudgetError("does not fit microbit: too much RAM")
 
-    monkeypatch.setattr(verify_package, "build_firmware", too_large)
+    monkeypatch.setattr(firmware, "build", too_large)
     found = verify(path, board="microbit")
     assert (found.board, found.supported) == ("microbit", False)
     assert "too much RAM" in found.reason
@@ -196,7 +197,7 @@ def fake_build(monkeypatch: pytest.MonkeyPatch, code: int, output: str) -> list[
     calls: list[list[str]] = []
 
     class Done:
-        returncode, stdout, stderr = code, "", output
+        returncode, stdout = code, output
 
     def run(command: list[str], **_options: Any) -> Done:
         calls.append(command)
@@ -210,30 +211,50 @@ def test_the_build_is_asked_for_the_file_and_its_elf_is_returned(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = fake_build(monkeypatch, 0, "")
-    elf = board.build_firmware("native", path)
+    made = firmware.build("native", path, quiet=True)
     assert calls[0][-2:] == ["board=native", f"model={path}"]
-    assert elf.parts[-4:] == ("build", "native", "conv", "firmware.elf")
+    assert made.elf.name == "firmware.elf"
+    assert made.tflite == path
 
 
-def test_too_little_memory_is_told_apart_from_a_broken_build(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "case",
+    [
+        (
+            6,
+            "flash 71736\nscons: flash: 71736 bytes, 6200 over the budget of 65536\nhint: x\n"
+            "scons: *** [footprint.json] Explicit exit, status 6",
+            BudgetError,
+            r"^does not fit: flash: 71736 bytes, 6200 over the budget of 65536$",
+            "x",
+        ),
+        (
+            3,
+            "scons: arm-none-eabi-gcc is not installed\nhint: sudo apt-get install it",
+            MissingToolError,
+            r"^the firmware could not be built: arm-none-eabi-gcc is not installed$",
+            "sudo apt-get install it",
+        ),
+        (
+            2,
+            "  cc main.c\nmain.c:3: error: expected ';'\nscons: *** failed",
+            TorporError,
+            r"^the firmware could not be built: main.c:3: error: expected ';'$",
+            "to see it again: scons board=microbit model=",
+        ),
+        (1, "killed", TorporError, r"^the firmware could not be built: killed$", "to see it"),
+    ],
+    ids=["budget", "tool", "compiler", "other"],
+)
+def test_a_failed_build_is_told_by_kind_with_its_own_words(
+    path: Path, monkeypatch: pytest.MonkeyPatch, case: tuple[int, str, type, str, str]
 ) -> None:
-    linker = (
-        "/usr/bin/ld: x.elf section `.bss' will not fit in region `RAM'\n"
-        "/usr/bin/ld: region `RAM' overflowed by 18932 bytes\ncollect2: error: ld returned 1"
-    )
-    fake_build(monkeypatch, 2, linker)
-    with pytest.raises(BudgetError, match=r"microbit: region `RAM' overflowed by 18932 bytes"):
-        board.build_firmware("microbit", path)
-    budget = "flash 71736\nscons: flash: 71736 bytes, 6200 over the budget of 65536\nhint: x"
-    fake_build(monkeypatch, 6, budget)
-    with pytest.raises(BudgetError, match=r"microbit: flash: 71736 bytes, 6200 over"):
-        board.build_firmware("microbit", path)
-    fake_build(monkeypatch, 2, "main.c:3: error: expected ';'\nscons: *** failed")
-    with pytest.raises(TorporError, match="expected ';'") as caught:
-        board.build_firmware("microbit", path)
-    assert not isinstance(caught.value, BudgetError)
-    assert "scons board=microbit" in caught.value.hint
+    code, output, kind, message, hint = case
+    fake_build(monkeypatch, code, output)
+    with pytest.raises(TorporError, match=message) as caught:
+        firmware.build("microbit", path, quiet=True)
+    assert type(caught.value) is kind
+    assert caught.value.hint.startswith(hint)
 
 
 # ---- the exit code

@@ -33,6 +33,7 @@ from torpor.errors import DeviceError
 from torpor.golden import Golden
 from torpor.link import DeviceClient
 from torpor.model import Model, from_codes, load_model, to_codes
+from torpor.plan.reader import Plan
 
 LOG_STEPS = 4  # lines of progress where there is no terminal
 ROWS = 12  # windows that the table shows unless asked for more
@@ -265,10 +266,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one object")
 
 
+def _bits(elf: Path) -> int:
+    """The width of the model in a firmware that is already built."""
+    plan = Plan.parse(firmware.built("", "", elf=firmware.existing(elf)).plan)
+    return 4 if any(op.name.endswith("_S4") for op in plan.ops) else 8
+
+
 def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) -> Outcome:
     if args.elf:
-        elf = firmware.existing(args.elf)
-        made = firmware.built(board.name, model.name, bits, elf)
+        made = firmware.built(board.name, model.name, bits, args.elf)
     else:
         made = firmware.build(board.name, model.name, bits)
     return measure(board, model, bits, made, args.windows)
@@ -277,8 +283,9 @@ def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) ->
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board, model = load_board(args.board), load_model(args.model)
-    one = args.json or args.elf
-    widths = (args.bits,) if args.bits else (8,) if one else (8, 4)
+    widths: tuple[int, ...] = (args.bits,) if args.bits else (8,) if args.json else (8, 4)
+    if args.elf:
+        widths = (_bits(args.elf),)
     outcomes = []
     console = Console()
     for bits in widths:

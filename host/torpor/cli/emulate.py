@@ -40,17 +40,25 @@ def _until_stopped() -> Iterator[None]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor emulate`."""
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
-    parser.add_argument("--model", default="motion", help="folder of models/, default: %(default)s")
+    parser.add_argument(
+        "--model",
+        default="motion",
+        help="of models/, or a quantized FILE.tflite; default: motion",
+    )
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the serial port")
+
+
+def _model(words: str) -> str | Path:
+    return Path(words) if words.endswith(".tflite") else words
 
 
 def run(args: argparse.Namespace) -> int:
     """Emulate until a signal comes; 0 then."""
     board = load_board(args.board)
     with _until_stopped():
-        elf = args.elf or firmware.build(board.name, args.model, args.bits).elf
+        elf = args.elf or firmware.build(board.name, _model(args.model), args.bits).elf
         with (
             emulate.start(board, elf) as emulator,
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torpor.errors import TorporError, UsageError
-from torpor.paths import BUILD, ROOT
+from torpor.errors import BudgetError, MissingToolError, TorporError, UsageError
+from torpor.paths import BUILD, ROOT, variant
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,49 @@ def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None)
         bits: of the weights, 8 or 4; a .tflite has them already.
         elf: another place of the ELF and of the files beside it.
     """
-    name = model.stem if isinstance(model, Path) else f"{model}-int{bits}"
+    name = variant(model, bits)
     tflite = model if isinstance(model, Path) else BUILD / "models" / f"{name}.tflite"
     return Firmware(elf or BUILD / board / name / "firmware.elf", tflite)
 
 
-def build(board: str, model: str | Path, bits: int = 8) -> Firmware:
-    """Build a firmware with scons, whose output goes to stderr; arguments as those of `built`.
+def build(board: str, model: str | Path, bits: int = 8, *, quiet: bool = False) -> Firmware:
+    """Build a firmware with scons; arguments as those of `built`.
+
+    Args:
+        quiet: keep what scons says to ourselves; otherwise it goes to stderr.
 
     Raises:
-        TorporError: the build failed; the reason is on stderr.
+        MissingToolError: the toolchain is not installed.
+        BudgetError: the firmware does not fit the board.
+        TorporError: the build failed otherwise.
     """
-    goal = [f"board={board}", f"model={model}"]
+    goal = [f"board={board}", f"model={model.resolve() if isinstance(model, Path) else model}"]
     if isinstance(model, str):
         goal.append(f"bits={bits}")
-    command = [sys.executable, "-m", "SCons", "-Q", *goal]
-    done = subprocess.run(command, cwd=ROOT, stdout=sys.stderr, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "SCons", "-Q", *goal],
+        cwd=ROOT,
+        stdout=subprocess.PIPE if quiet else sys.stderr,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        check=False,
+    )
     if done.returncode:
-        hint = f"the reason is above; to see it again: scons {' '.join(goal)}"
-        raise TorporError("the firmware could not be built", hint)
+        raise _failure(goal, done.returncode, done.stdout or "")
     return built(board, model, bits)
+
+
+_FAILURES = {error.exit_code: error for error in (MissingToolError, BudgetError)}
+
+
+def _failure(goal: list[str], code: int, talk: str) -> TorporError:
+    """Return the error for a failed build, told with scons' own words as far as we have them."""
+    lines = [line.strip() for line in talk.splitlines()]
+    ours = [line for line in lines if line.startswith("scons: ") and "***" not in line]
+    wrong = [line for line in lines if "error" in line.lower()]
+    hints = [line for line in lines if line.startswith("hint: ")]
+    message = (ours + wrong or ["the reason is above" if not talk else lines[-1]])[0]
+    hint = hints[0].removeprefix("hint: ") if hints else f"to see it again: scons {' '.join(goal)}"
+    kind = _FAILURES.get(code, TorporError)
+    where = "does not fit" if kind is BudgetError else "the firmware could not be built"
+    return kind(f"{where}: {message.removeprefix('scons: ')}", hint)

@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from torpor.compile import compile_model
+from torpor.emulate import firmware
 from torpor.engine import Engine
 from torpor.errors import BudgetError, ModelError, UnsupportedError
 from torpor.golden import Golden
-from torpor.verify.board import BoardRunner, build_firmware
+from torpor.verify.board import BoardRunner
 from torpor.verify.stimuli import Stimulus, stimuli
 
 __all__ = ["HOST", "Verdict", "compare", "verify"]
@@ -86,7 +87,7 @@ def _runner(
 ) -> contextlib.AbstractContextManager[Runner]:
     if board == HOST:
         return contextlib.nullcontext(Engine(plan))
-    return BoardRunner(board, build_firmware(board, path), golden.outputs)
+    return BoardRunner(board, firmware.build(board, path, quiet=True).elf, golden.outputs)
 
 
 def _differences(cases: Iterable[Stimulus], golden: Runner, ours: Runner) -> Iterable[str]:
