@@ -3,14 +3,14 @@
 """The options of the command line: typed, explained, and strict about unknown names."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
-from torpor.paths import MODELS
+from torpor.paths import MODELS, variant
 
 _SWITCH = {"0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
 
@@ -35,7 +35,7 @@ class Options:
     @property
     def variant(self) -> str:
         """Name of the folder in build/<board>/ that everything of this build lies in."""
-        return f"{self.model.name}-int{self.bits}" if self.bits else self.model.stem
+        return variant(self.model.name if self.bits else self.model, self.bits)
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def _table() -> dict[str, _Option]:
             " | ".join([*model_names(), "FILE.tflite"]),
             "Which model to build in: a folder of models/, or a quantized file.",
         ),
-        "bits": _Option("8", "8 | 4", "Bits of the weights; a FILE.tflite has them already."),
+        "bits": _Option(
+            "8", "8 | 4", "Bits of the weights; not with a FILE.tflite, which has them."
+        ),
         "keep_input": _Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
         "release": _Option("0", "0 | 1", "Leave out debug information."),
         "link": _Option(
@@ -67,26 +69,54 @@ def _table() -> dict[str, _Option]:
     }
 
 
-def read_options(arguments: Mapping[str, str]) -> Options:
+def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) -> Options:
     """Return the options given as NAME=VALUE on the command line.
 
+    Args:
+        arguments: NAME -> VALUE.
+        targets: what to build, for example "run"; empty for the firmware.
+
     Raises:
-        UsageError: an unknown option or value; names the nearest valid one.
+        UsageError: an unknown option or value, or some that contradict each other; names the
+            nearest valid one.
     """
     table = _table()
     for name in arguments:
         if name not in table:
             raise unknown_name("option", name, table)
     values = {name: arguments.get(name, option.default) for name, option in table.items()}
+    bits = int(_choice("bits", values["bits"], ("8", "4")))
     model = _model(values["model"])
+    is_file = values["model"].endswith(".tflite")
+    if is_file and "bits" in arguments:
+        raise UsageError(
+            f"bits={bits} with a file: {model.name} is quantized already", "leave bits= out"
+        )
+    if "run" in targets:
+        _check_run(values["model"] if is_file else "", values["link"])
     return Options(
         board=load_board(values["board"]),
         model=model,
-        bits=0 if model.suffix == ".tflite" else int(_choice("bits", values["bits"], ("8", "4"))),
+        bits=0 if is_file else bits,
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
         release=_SWITCH[_choice("release", values["release"].lower(), _SWITCH)],
         link=_address(values["link"]),
     )
+
+
+def _check_run(file: str, link: str) -> None:
+    """Raise UsageError where the demo cannot run: its windows and labels are those of a model."""
+    if file:
+        names = ", ".join(model_names())
+        raise UsageError(
+            f"'run' needs a model of models/, not the file {file}",
+            f"model= one of: {names}; or compare a file with TFLM: torpor verify FILE --board B",
+        )
+    if link:
+        raise UsageError(
+            f"'run' starts images at the start of the code memory, not at link={link}",
+            "leave link= or 'run' out",
+        )
 
 
 def _choice(name: str, value: str, valid: "Mapping[str, bool] | tuple[str, ...]") -> str:
@@ -115,7 +145,8 @@ def _address(value: str) -> int | None:
 def help_text() -> str:
     """Return what `scons -h` prints."""
     lines = [
-        "Builds a firmware with a model in it: build/<board>/<model>-int<bits>/firmware.elf\n",
+        "Builds a firmware with a model in it: build/<board>/<model>-int<bits>/firmware.elf,",
+        "for a file build/<board>/<name of the file>-file/firmware.elf.\n",
         "    scons [NAME=VALUE ...]        build",
         "    scons [NAME=VALUE ...] run    build, start the emulator, stream test windows",
         "    scons [NAME=VALUE ...] -c     remove what was built\n",

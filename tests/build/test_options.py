@@ -3,13 +3,17 @@
 """The command line of scons: what it takes, and how it refuses the rest."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.build.conftest import Tree
 from torpor.board import board_names
 from torpor.errors import UsageError
+from torpor.paths import variant
 from torpor_build.options import help_text, model_names, read_options
 
 
@@ -27,11 +31,58 @@ def test_every_option_is_taken(tmp_path: Path) -> None:
     assert (options.keep_input, options.release, options.link) == (True, True, 0x4000)
 
 
-def test_a_quantized_file_is_a_model_whose_name_is_its_stem(tmp_path: Path) -> None:
-    file = tmp_path / "my net.tflite"
+def test_a_quantized_file_is_a_model_with_a_folder_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "net.tflite"
     file.touch()
-    options = read_options({"model": str(file), "bits": "4"})
-    assert (options.model, options.bits, options.variant) == (file, 0, "my net")
+    options = read_options({"model": str(file)})
+    assert (options.model, options.bits, options.variant) == (file, 0, "net-file")
+
+
+@pytest.mark.parametrize("stem", ["motion-int8", "obj", "gen", "motion", "motion-int8-file"])
+def test_no_file_builds_into_the_folder_of_a_model_or_of_the_board(stem: str) -> None:
+    taken = {"obj", "gen", *(variant(name, bits) for name in model_names() for bits in (8, 4))}
+    assert variant(Path(f"{stem}.tflite")) == f"{stem}-file"
+    assert f"{stem}-file" not in taken
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=80))
+def test_the_folder_of_any_file_has_a_short_plain_name(stem: str) -> None:
+    name = variant(Path(f"/none/{stem}.tflite"))
+    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{,53}-file|-[0-9a-f]{8}-file", name)
+
+
+def test_files_of_different_odd_names_have_different_folders() -> None:
+    stems = ["a b", "a_b", "a  b", "a'b", "ab", "-ab", "--ab", ".ab", "é", "è", "x" * 50, "x" * 51]
+    assert len({variant(Path(f"{stem}.tflite")) for stem in stems}) == len(stems)
+
+
+def test_a_link_to_a_file_builds_where_the_file_does(tmp_path: Path) -> None:
+    (tmp_path / "real.tflite").touch()
+    (tmp_path / "link.tflite").symlink_to("real.tflite")
+    options = read_options({"model": str(tmp_path / "link.tflite")})
+    assert options.variant == variant(tmp_path / "link.tflite") == "real-file"
+
+
+def test_run_takes_a_model_of_models() -> None:
+    assert read_options({"bits": "4"}, ["run"]).variant == "motion-int4"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ("model=net.tflite", "'run' needs a model of models/, not the file net.tflite", "motion"),
+        ("link=0x8000", "not at link=0x8000", "leave link= or 'run' out"),
+    ],
+)
+def test_scons_refuses_what_run_cannot_do_before_it_builds(
+    tree: Tree, arguments: str, message: str, hint: str
+) -> None:
+    (tree.folder / "net.tflite").touch()
+    done = tree.scons("board=native", arguments, "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("scons: ") and message in first
+    assert second.startswith("hint: ") and hint in second
 
 
 @pytest.mark.parametrize(
@@ -42,6 +93,7 @@ def test_a_quantized_file_is_a_model_whose_name_is_its_stem(tmp_path: Path) -> N
         ({"model": "motoin"}, "unknown model 'motoin'", "did you mean 'motion'"),
         ({"model": "none.tflite"}, "no such file", ""),
         ({"bits": "5"}, "unknown value of bits '5'", "known: 4, 8"),
+        ({"bits": "7", "model": __file__ + ".tflite"}, "unknown value of bits '7'", "known: 4, 8"),
         ({"release": "maybe"}, "unknown value of release 'maybe'", "known: 0, 1"),
         ({"keep_input": "2"}, "unknown value of keep_input '2'", "known: 0, 1"),
         ({"link": "start"}, "link=start is no address", "0x"),
@@ -54,6 +106,13 @@ def test_a_mistake_is_named_with_what_would_be_right(
         read_options(arguments)
     assert message in error.value.message
     assert hint in error.value.hint
+
+
+def test_a_file_takes_no_bits(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").touch()
+    with pytest.raises(UsageError, match=r"bits=4 with a file: net\.tflite") as error:
+        read_options({"model": str(tmp_path / "net.tflite"), "bits": "4"})
+    assert error.value.hint == "leave bits= out"
 
 
 def test_the_help_has_every_option_board_and_model() -> None:
