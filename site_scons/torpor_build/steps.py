@@ -4,6 +4,7 @@
 
 import importlib.util
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
+COMPILE = ("cli/compile.py", "compile", "graph", "plan")
+QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
 
 
 def environment(env: Any, options: Options) -> Any:
@@ -93,6 +96,13 @@ def firmware_objects(env: Any, board: Board) -> list[Any]:
     for name in ("common", "decode", "encode"):
         source = zcbor / "src" / f"zcbor_{name}.c"
         objects += foreign.Object(f"{out}/zcbor/{name}.o", str(source))
+    return _cleaned(env, objects)
+
+
+def _cleaned(env: Any, objects: list[Any]) -> list[Any]:
+    """Let `scons -c` remove what GCC writes beside `objects`; return them."""
+    for obj in objects if env.GetOption("clean") else ():
+        env.Clean(obj, [f"{str(obj)[:-2]}{suffix}" for suffix in (".ci", ".su")])
     return objects
 
 
@@ -115,33 +125,49 @@ def _infer_sources(board: Board) -> list[Path]:
     return [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
 
 
-def _python_sources(env: Any, *packages: str) -> list[Any]:
-    """Every Python file of some packages of torpor: the tools that a step depends on."""
-    folders = [ROOT / "host" / "torpor" / package for package in packages]
-    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
-    return [env.File(f"#{path.relative_to(ROOT)}") for path in files]
+def tool_sources(*parts: str) -> list[str]:
+    """Return the files of torpor that a command is made of, as SCons names them.
+
+    Args:
+        parts: packages, and modules with ".py", in host/torpor; what all commands use is added.
+    """
+    folder = ROOT / "host" / "torpor"
+    common = ("__init__.py", "__main__.py", "errors.py", "paths.py", "cli/__init__.py")
+    files = {folder / part for part in (*common, "cli/main.py", *parts) if part.endswith(".py")}
+    for package in (folder / part for part in parts if not part.endswith(".py")):
+        files |= {path for path in package.rglob("*") if path.suffix in (".py", ".toml")}
+    return [f"#{path.relative_to(ROOT)}" for path in sorted(files)]
+
+
+def torpor(words: str, *arguments: str) -> Any:
+    """Return an action that shows `words` and runs a command of torpor.
+
+    No shell looks at its arguments, which may be odd names of files. The command writes to the
+    target, or to its folder where there are several; what it prints goes to a .log file beside it.
+    """
+
+    def run(target: list[Any], source: list[Any], env: Any) -> int:
+        out = Path(str(target[0]))
+        command = [*TORPOR, *arguments, "-o", str(out if len(target) == 1 else out.parent)]
+        with Path(f"{out}.log").open("wb") as log:
+            return subprocess.run(command, env=env["ENV"], stdout=log, check=False).returncode
+
+    return Action(run, words)
 
 
 def quantized(env: Any, options: Options) -> Any:
     """Declare the quantized model; the same file for every board."""
     if not options.bits:
-        return env.File(str(options.model))
-    name = options.model.name
-    command: list[Any] = [
-        *TORPOR,
-        "quantize",
-        str(options.model),
-        "--bits",
-        options.bits,
-        "-o",
-        "$TARGET",
-    ]
+        return env.fs.File(str(options.model))  # its name may have a "$"
+    name, bits = options.model.name, str(options.bits)
+    arguments = [str(options.model), "--bits", bits, "--no-accuracy"]
     target = env.Command(
-        f"#build/models/{name}-int{options.bits}.tflite",
+        f"#build/models/{name}-int{bits}.tflite",
         _model_files(options.model),
-        Action([[*command, ">", "${TARGET}.log"]], f"  quantize {name} to {options.bits} bits"),
+        torpor(f"  quantize {name} to {bits} bits", "quantize", *arguments),
     )
-    env.Depends(target, _python_sources(env, "quantize", "model", "graph"))
+    env.Depends(target, tool_sources(*QUANTIZE))
+    env.Clean(target, f"{target[0]}.log")
     return target[0]
 
 
@@ -152,28 +178,28 @@ def _model_files(model: Path) -> list[str]:
 
 def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
     """Declare the plan and the C files made from it; return those C files."""
-    labels = _labels(options.model)
-    command: list[Any] = [*TORPOR, "compile", "$SOURCE", "--name", options.model.stem]
-    command += ["--labels", labels] if labels else []
-    command += ["--target", options.board.core.plan_targets[0]]
-    command += ["--keep-input"] if options.keep_input else []
-    command += ["-o", "${TARGET.dir}", ">", "${TARGET.dir}/compile.log"]
+    labels = _labels(options)
+    arguments = [model.abspath, f"--name={options.model.stem}"]
+    arguments += ["--target", options.board.core.plan_targets[0]]
+    arguments += [f"--labels={labels}"] if labels else []
+    arguments += ["--keep-input"] if options.keep_input else []
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
-    action = Action([command], "  compile $SOURCE")
-    plan = env.Command([f"{out}/{name}" for name in names], model, action)
-    env.Depends(plan, [*_python_sources(env, "compile", "graph", "plan"), "#firmware/infer/plan.h"])
+    step = torpor("  compile $TARGET", "compile", *arguments)
+    plan = env.Command([f"{out}/{name}" for name in names], model, step)
+    env.Depends(plan, [*tool_sources(*COMPILE), "#firmware/infer/plan.h"])
+    env.Clean(plan, f"{plan[0]}.log")
     step = Action(_write_model_source, "  write   $TARGET")
     source = env.Command(f"{out}/gen/model.c", [plan[0], plan[2]], step)
-    env.Depends(source, "#site_scons/torpor_build/config.py")
+    env.Depends(source, [*tool_sources("plan"), "#site_scons/torpor_build/config.py"])
     return [plan[1], source[0]]
 
 
-def _labels(model: Path) -> str:
+def _labels(options: Options) -> str:
     import tomllib  # noqa: PLC0415 - only for models of models/
 
-    if model.suffix == ".tflite":
+    if not options.bits:
         return ""
-    return ",".join(tomllib.loads((model / "model.toml").read_text())["labels"])
+    return ",".join(tomllib.loads((options.model / "model.toml").read_text())["labels"])
 
 
 def _write_model_source(target: list[Any], source: list[Any], env: Any) -> None:
@@ -189,7 +215,7 @@ def linked(env: Any, options: Options, objects: list[Any], sources: list[Any], o
     """Declare the ELF file."""
     env = env.Clone()
     env.Append(CCFLAGS=[*WARNINGS, "-Os"])
-    own = [env.Object(f"{out}/obj/{s.name[:-2]}.o", s)[0] for s in sources]
+    own = _cleaned(env, [env.Object(f"{out}/obj/{s.name[:-2]}.o", s)[0] for s in sources])
     if options.board.memory:
         text = linker.script(options.board, options.link)
         script = write_text(env, f"{out}/firmware.ld", text)
@@ -212,7 +238,7 @@ def measured(env: Any, options: Options, elf: Any, out: str) -> Any:
         f"{out}/footprint.json", elf, action, BOARD=options.board.name, LINK_ADDRESS=options.link
     )
     board = f"#boards/{options.board.name}/board.toml"
-    tools = [*_python_sources(env, "footprint"), "#site_scons/torpor_build/budget.py"]
+    tools = [*tool_sources("footprint", "board"), "#site_scons/torpor_build/budget.py"]
     env.Depends(report, [board, "#firmware/calls.toml", *tools])
     return report[0]
 
@@ -228,10 +254,9 @@ def _measure(target: list[Any], source: list[Any], env: Any) -> None:
 
 
 def run_target(env: Any, options: Options, elf: Any, footprint: Any) -> Any:
-    """Declare `scons run`: the demo with the firmware that was built."""
-    model = options.model.name if options.bits else str(options.model)
-    command: list[Any] = [*TORPOR, "demo", model, "--board", options.board.name, "--elf", "$SOURCE"]
-    command += ["--bits", options.bits] if options.bits else []
+    """Declare `scons run`: the demo with the firmware that was built, of a model of models/."""
+    command: list[Any] = [*TORPOR, "demo", options.model.name, "--board", options.board.name]
+    command += ["--bits", options.bits, "--elf", "$SOURCE"]
     return env.AlwaysBuild(
         env.Alias("run", [elf, footprint], Action([command], "  run     $SOURCE"))
     )

@@ -4,6 +4,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,11 +14,14 @@ import pytest
 
 from tests.build.conftest import PARTS, Tree, copy_tree
 from tests.support.tflite_builder import GraphBuilder
+from torpor.paths import ROOT, variant
+from torpor.plan.reader import Plan
+from torpor_build.steps import COMPILE, QUANTIZE, tool_sources
 
 pytestmark = pytest.mark.xdist_group("scons")
 
 MODEL = "model=small model.tflite"
-NAME = "small model"
+NAME = variant(Path("small model.tflite"))
 NO_OP_SECONDS = 1.5
 
 
@@ -54,7 +59,8 @@ def test_the_footprint_adds_up(tree: Tree) -> None:
     assert abs(sum(print_["ram_parts"].values()) - print_["ram_bytes"]) <= 32
     kernels = (tree.folder / "build" / "microbit" / NAME / "kernels.txt").read_text().split()
     assert sorted(print_["kernels"]) == sorted(kernels)
-    assert "infer_check" in print_["stack_path"] or "infer_invoke" in print_["stack_path"]
+    assert print_["stack_path"][:2] == ["cortexm_reset", "main"]
+    assert "session_handle" in print_["stack_path"], "the deepest stack is that of an answer"
 
 
 def test_building_again_does_nothing_and_is_quick(tree: Tree) -> None:
@@ -120,6 +126,58 @@ def test_a_release_has_no_debug_information(tree: Tree) -> None:
     assert sizes[0] == sizes[1]
 
 
+def test_a_file_may_have_any_name(tree: Tree) -> None:
+    model = tree.folder / "-it's \"a;$(touch here)${TARGET} é.tflite"
+    shutil.copy(tree.folder / "small model.tflite", model)
+    tree.build("board=native", f"model={model.name}")
+    elf = tree.folder / "build" / "native" / variant(model) / "firmware.elf"
+    assert elf.is_file()
+    assert Plan.parse((elf.parent / "plan.bin").read_bytes()).name == model.stem
+    assert not (tree.folder / "here").exists()
+    assert "is up to date" in tree.build("board=native", f"model={model.name}").stdout
+    model.unlink()
+
+
+@pytest.mark.parametrize(("command", "parts"), [("compile", COMPILE), ("quantize", QUANTIZE)])
+def test_a_step_depends_on_every_file_that_its_command_imports(
+    command: str, parts: tuple[str, ...]
+) -> None:
+    program = (
+        "import sys, torpor.__main__, torpor.cli.main, torpor.cli." + command + "\n"
+        "print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('torpor')), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    imported = {f"#{Path(line).relative_to(ROOT)}" for line in done.stdout.splitlines()}
+    assert len(imported) > 10
+    assert imported - set(tool_sources(*parts)) == set()
+
+
+@pytest.mark.parametrize("file", ["compile/code_sizes.toml", "compile/passes.py", "cli/compile.py"])
+def test_a_change_of_what_the_compiler_is_made_of_compiles_again(tree: Tree, file: str) -> None:
+    tree.build("board=microbit", MODEL)
+    path = tree.folder / "host" / "torpor" / file
+    text = path.read_text()
+    path.write_text(text.replace("ADD_S8 = ", "ADD_S8 = 9") + "\n")
+    report = tree.folder / "build" / "microbit" / NAME / "report.json"
+    before = report.read_text()
+    done = tree.build("board=microbit", MODEL)
+    after = report.read_text()
+    path.write_text(text)
+    assert f"  compile build/microbit/{NAME}/plan.bin" in done.stdout
+    assert (before != after) == file.endswith(".toml")
+
+
+def test_a_build_of_a_model_needs_no_data(tree: Tree) -> None:
+    shutil.rmtree(tree.folder / "build" / "models", ignore_errors=True)
+    tree.build("board=native", "bits=4")
+    log = (tree.folder / "build" / "models" / "motion-int4.tflite.log").read_text()
+    assert "motion: float " in log
+    assert "accuracy" not in log
+    assert not (tree.folder / "build" / "data").exists()
+
+
 def big_model(folder: Path) -> str:
     """Write a model whose weights alone are over the microbit's budget of flash."""
     g = GraphBuilder()
@@ -148,10 +206,11 @@ def test_a_model_that_is_none_fails_the_build_with_its_reason(tree: Tree) -> Non
     assert "Traceback" not in done.stderr
 
 
-def test_cleaning_removes_what_was_built(tree: Tree) -> None:
-    tree.build("board=native", MODEL)
-    elf = tree.folder / "build" / "native" / NAME / "firmware.elf"
-    assert elf.exists()
-    tree.build("board=native", MODEL, "-c")
-    assert not elf.exists()
+def test_cleaning_removes_every_file_that_was_built(tree: Tree) -> None:
     shutil.rmtree(tree.folder / "build" / "native", ignore_errors=True)
+    tree.build("board=native", MODEL)
+    made = {path.suffix for path in (tree.folder / "build" / "native").rglob("*")}
+    assert {".elf", ".o", ".ci", ".su", ".map", ".log", ".bin", ".json", ".h"} <= made
+    tree.build("board=native", MODEL, "-c")
+    left = [p for p in (tree.folder / "build" / "native").rglob("*") if p.is_file()]
+    assert left == []
