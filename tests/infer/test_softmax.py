@@ -160,3 +160,20 @@ def test_a_difference_counts_down_to_the_smallest(diff_min: int, counted: int) -
     row = run(x, 1 << 30, 20, diff_min)[0]
     assert sum(code > -128 for code in row) == counted
     assert row == softmax([10, -1], 1 << 30, 20, diff_min)
+
+
+@pytest.mark.parametrize(
+    ("x", "multiplier", "shift", "expected"),
+    [
+        ([120, -79, 105], 1906463447, 21, [26, -127, -27]),
+        ([-21, -17], 1277408018, 22, [-9, 9]),
+        ([3, 72, -49, -3, -110, -54], 1318933381, 22, [-112, 95, -126, -115, -128, -126]),
+    ],
+    ids=["three", "two", "six"],
+)
+def test_the_sum_keeps_every_bit_of_its_fraction(
+    x: list[int], multiplier: int, shift: int, expected: list[int]
+) -> None:
+    """Rows that round otherwise if the sum of the exponentials has one bit less."""
+    assert softmax(x, multiplier, shift, -255) == expected
+    assert run(np.array([x], np.int8), multiplier, shift) == [expected]
