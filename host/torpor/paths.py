@@ -31,3 +31,8 @@ def variant(model: str | Path, bits: int = 8) -> str:
     if stem != name:
         stem += "-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:8]
     return f"{stem}-file"
+
+
+def model_names(models: Path = MODELS) -> list[str]:
+    """Return the names of all models: the folders of models/ that hold a model.toml, sorted."""
+    return sorted(path.parent.name for path in models.glob("*/model.toml"))

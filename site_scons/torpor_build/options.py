@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
-from torpor.paths import MODELS, variant
+from torpor.paths import MODELS, model_names, variant
 
 _SWITCH = {"0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
 
@@ -43,11 +43,6 @@ class _Option:
     default: str
     values: str
     help: str
-
-
-def model_names() -> list[str]:
-    """Return the names of all models: the folders of models/ that have a model.toml."""
-    return sorted(path.parent.name for path in MODELS.glob("*/model.toml"))
 
 
 def _table() -> dict[str, _Option]:

@@ -188,7 +188,7 @@ def test_demo_without_its_emulator_names_the_package() -> None:
         (["--board", "mps2_an387"], "did you mean 'mps2_an386'"),
         (["moton"], "did you mean 'motion'"),
         (["--bits", "5"], "invalid choice: 5"),
-        (["--windows", "0"], "'0' is no number of windows"),
+        (["--windows", "0"], "'0' is no whole number from 1 on"),
         (["--elf", "/nowhere/firmware.elf"], "no such firmware: /nowhere/firmware.elf"),
         (["--elf", TORPOR], "plan.bin"),
     ],

@@ -9,9 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from torpor.cli import read_model
 from torpor.compile import Compiled, compile_model
 from torpor.compile.emit import c_array
-from torpor.errors import ModelError, TorporError
+from torpor.errors import TorporError
 
 SYMBOL = "torpor_plan"
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compile, write the files, print the report."""
     compiled = compile_model(
-        _read(args.model),
+        read_model(args.model),
         name=_unicode(args.name or args.model.stem),
         labels=[_unicode(label.strip()) for label in args.labels.split(",") if label.strip()],
         keep_input=args.keep_input,
@@ -48,13 +49,6 @@ def run(args: argparse.Namespace) -> int:
 def _unicode(text: str) -> str:
     """Return `text` with "?" for bytes of the command line that are no UTF-8."""
     return text.encode(errors="replace").decode()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _write(folder: Path, compiled: Compiled) -> None:

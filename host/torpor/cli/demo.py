@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Build a model into firmware, run it in the emulator on held-out data, compare every byte.
+"""Run the firmware with a model in its emulator, on held-out data.
 
-Each held-out window goes to the device over its serial port. What comes back must be, byte for
-byte, what TensorFlow Lite Micro and our C on this computer make of it. Runs int8 and int4, one
-after the other, unless --bits names one (--json: int8). Exits 1 if a byte differs or the accuracy
-is below the model's floor.
+Builds it first. Each held-out window goes to the device over its serial port. What comes back must
+be, byte for byte, what TensorFlow Lite Micro and our C on this computer make of it. Runs int8 and
+int4, one after the other, unless --bits names one (--json: int8). Exits 1 if a byte differs or the
+accuracy is below the model's floor.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from rich.table import Table
 
 from torpor import emulate
 from torpor.board import Board, load_board
+from torpor.cli import whole_number
 from torpor.emulate import Firmware, firmware
 from torpor.engine import Engine
 from torpor.errors import DeviceError
@@ -243,21 +244,17 @@ def _summary(outcomes: list[Outcome]) -> Table:
     return table
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number of windows")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor demo`."""
     parser.add_argument("model", metavar="MODEL", nargs="?", default="motion", help="of models/")
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
     parser.add_argument("--bits", type=int, choices=(8, 4), help="default: both, one by one")
-    parser.add_argument("--windows", type=_positive, metavar="N", help="only the first N windows")
+    parser.add_argument(
+        "--windows", type=whole_number(1), metavar="N", help="only the first N windows"
+    )
     parser.add_argument(
         "--rows",
-        type=_positive,
+        type=whole_number(1),
         metavar="N",
         default=ROWS,
         help="of the table; default: %(default)s",

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Keep a firmware running in its emulator, with a serial port for any program to open.
+"""Keep an emulated device running, with a serial port to open.
 
-Prints the path of the port and runs until Ctrl-C (or SIGTERM), which ends the emulator too.
-Builds the firmware first unless --elf names one.
+Prints the path of the port, which any program may open, and runs until Ctrl-C (or SIGTERM), which
+ends the emulator too. Builds the firmware first unless --elf names one.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure the accuracy on all held-out windows with the device's own C code.
+"""Measure accuracy on all held-out windows with the device's own C.
 
 Beside it stand the float model and the quantized one in TensorFlow Lite Micro, whose output bytes
 must be the same. Exits 1 below the model's accuracy floor, or if any output byte differs.

@@ -7,7 +7,9 @@ import importlib
 import io
 import os
 import pkgutil
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -37,6 +39,13 @@ class _Parser(argparse.ArgumentParser):
 def command_names() -> list[str]:
     """Return the names of all commands, sorted."""
     return sorted(m.name for m in pkgutil.iter_modules(cli.__path__) if m.name != "main")
+
+
+def _wrapped(text: str) -> str:
+    """Return the paragraphs of `text`, each filled to the width of the terminal."""
+    width = min(shutil.get_terminal_size().columns, 100) - 1
+    paragraphs = (" ".join(part.split()) for part in text.split("\n\n"))
+    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in paragraphs)
 
 
 def _overview() -> str:
@@ -74,7 +83,7 @@ def dispatch(argv: Sequence[str]) -> int:
     module = importlib.import_module(f"torpor.cli.{name}")
     parser = _Parser(
         prog=f"torpor {name}",
-        description=module.__doc__,
+        description=_wrapped(module.__doc__ or ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)

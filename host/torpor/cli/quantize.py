@@ -20,6 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from torpor.cli import read_model
 from torpor.errors import MissingToolError, ModelError, TorporError, UsageError
 from torpor.golden import Golden
 from torpor.graph import Graph, read_tflite
@@ -92,7 +93,7 @@ def _source(text: str, calibration: Path | None) -> Source:
         return Source(model.name, model.float_tflite, model.ranges, model)
     if calibration is None:
         raise UsageError(f"'{text}' needs typical inputs", "add --calibration FILE.npy or .npz")
-    content = _read(path)
+    content = read_model(path)
     graph = read_tflite(content)
     samples = _samples(calibration, [graph.tensors[t].name for t in graph.inputs])
     return Source(path.stem, content, measure_ranges(content, samples))
@@ -105,13 +106,6 @@ def _samples(path: Path, names: list[str]) -> list[list[NDArray[Any]]]:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"cannot read calibration {path}: {error}") from None
     return samples_of(arrays, names)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}") from None
 
 
 def _write(path: Path, content: bytes) -> None:

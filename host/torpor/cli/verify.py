@@ -19,23 +19,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from torpor.board import board_names, load_board
+from torpor.cli import whole_number
 from torpor.errors import UnsupportedError, unknown_name
 from torpor.verify import HOST, Verdict, verify
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1)
-
-
-def _natural(text: str) -> int:
-    return _whole(text, 0)
-
-
-def _whole(text: str, least: int) -> int:
-    value = int(text) if text.isdecimal() else -1
-    if value < least:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least} on")
-    return value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", metavar="MODEL.tflite", nargs="+", type=Path)
     parser.add_argument("--board", default=HOST, help="an emulated board (default: this machine)")
     parser.add_argument(
-        "--inputs", type=_positive, default=20, metavar="N", help="inputs a model (default: 20)"
+        "--inputs",
+        type=whole_number(1),
+        default=20,
+        metavar="N",
+        help="inputs a model (default: 20)",
     )
     parser.add_argument(
-        "--seed", type=_natural, default=1, help="of the random inputs (default: 1)"
+        "--seed", type=whole_number(0), default=1, help="of the random inputs (default: 1)"
     )
     parser.add_argument("--json", action="store_true", help="print a list of objects")
 

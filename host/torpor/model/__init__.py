@@ -15,7 +15,7 @@ from torpor.model import timeseries, windows
 from torpor.model.description import Description, parse
 from torpor.model.package_data import data_files
 from torpor.model.windows import from_codes, to_codes
-from torpor.paths import BUILD, MODELS
+from torpor.paths import BUILD, MODELS, model_names
 
 __all__ = ["Model", "Split", "find_model", "from_codes", "load_model", "model_names", "to_codes"]
 
@@ -81,11 +81,6 @@ class Model:
         except OSError as error:
             hint = f"write it with models/{self.name}/{self.about.training.script}"
             raise ModelError(f"cannot read {self.folder / file}: {error.strerror}", hint) from None
-
-
-def model_names(models: Path = MODELS) -> list[str]:
-    """Return the names of all folders of models/ that hold a model.toml, sorted."""
-    return sorted(path.parent.name for path in models.glob("*/model.toml"))
 
 
 def load_model(name: str, models: Path = MODELS) -> Model:
