@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.build.conftest import Tree
 from torpor.board import board_names
 from torpor.errors import UsageError
-from torpor.paths import variant
-from torpor_build.options import help_text, model_names, read_options
+from torpor.paths import model_names, variant
+from torpor_build.options import help_text, read_options
 
 
 def test_without_arguments_everything_has_a_default() -> None:
