@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""The numbers that the README shows are those that the demo prints."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tools.readme_output import BLOCK, README, excerpt, numbers
+from torpor.paths import ROOT
+
+PRINTED = """\
+              motion, int8, on b
+
+ window   truth     prediction
+ ─────────────────────────────
+      0   running   running      91%   1,001
+      1   running   running      91%   1,002
+      2   running   running      91%   1,003
+      3   running   running      91%   1,004
+      4   running   running      91%   1,005
+
+ motion on b              int8      int4
+ ─────────────────────────────────────────
+ recognised      16 of 16 = 100.0%   15 of 16 = 93.8%
+ flash, bytes               20,456     17,320
+"""
+
+
+def test_the_excerpt_has_four_rows_and_the_whole_summary() -> None:
+    lines = excerpt(PRINTED).splitlines()
+    assert [line.split()[0] for line in lines[3:8]] == ["0", "1", "2", "3", "…"]
+    assert lines[-1].split() == ["flash,", "bytes", "20,456", "17,320"]
+    assert "" not in lines
+
+
+def test_numbers_are_read_by_row() -> None:
+    found = numbers(excerpt(PRINTED))
+    assert found["recognised"] == [16, 16, 100, 15, 16, 93.8]
+    assert found["flash, bytes"] == [20456, 17320]
+
+
+@pytest.mark.emulated
+def test_no_number_of_the_readme_is_more_than_5_percent_off() -> None:
+    command = [sys.executable, "-m", "torpor", "demo", "motion"]
+    environment = os.environ | {"COLUMNS": "80"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    block = BLOCK.search(README.read_text())
+    assert block is not None
+    told, real = numbers(block[2]), numbers(excerpt(done.stdout))
+    assert set(told) == set(real)
+    assert len(told) >= 6
+    for name, values in real.items():
+        assert told[name] == pytest.approx(values, rel=0.05), "run: python tools/readme_output.py"
