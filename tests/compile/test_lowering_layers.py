@@ -99,6 +99,12 @@ def test_a_fused_pad_adds_to_the_padding_of_same() -> None:
     assert (record.fields["pad_top"], record.fields["pad_left"]) == (3, 1)
 
 
+@pytest.mark.parametrize("name", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_a_single_weight_is_enough(name: str) -> None:
+    record = OneOp(name).reads((1, 2, 2, 1)).constant([[[[-7]]]]).lower((1, 2, 2, 1))
+    assert record.data["weights"] == b"\xf9"
+
+
 def test_grouped_channels_are_counted_by_the_depth_of_the_weights() -> None:
     assert conv(x=(1, 5, 5, 8)).lower((1, 3, 3, 2)).fields["groups"] == 2
 
@@ -157,14 +163,20 @@ def test_int4_filters_of_odd_length_each_begin_at_a_whole_byte() -> None:
 
 
 def test_every_member_of_a_depthwise_convolution() -> None:
-    record = depthwise(padding="SAME", activation="RELU6", stride_w=2).lower((1, 5, 3, 8))
+    site = OneOp(
+        "DEPTHWISE_CONV_2D", depth_multiplier=2, padding="SAME", activation="RELU6", stride_w=2
+    )
+    site.reads((1, 5, 5, 4), zero_points=(-2,)).constant(TAPS)
+    record = site.lower((1, 5, 3, 8), zero_points=(9,))
     assert record.code == "DEPTHWISE_CONV_2D_S8"
     fields = record.fields
     assert (fields["multiplier"], fields["in_c"], fields["out_c"]) == (2, 4, 8)
     assert (fields["kernel_h"], fields["kernel_w"]) == (3, 2)
     assert (fields["stride_h"], fields["stride_w"]) == (1, 2)
     assert (fields["pad_top"], fields["pad_left"]) == (1, 0)
-    assert (fields["act_min"], fields["act_max"]) == (0, 12)
+    assert (fields["act_min"], fields["act_max"]) == (9, 21)
+    assert (fields["x_zero_point"], fields["y_zero_point"]) == (-2, 9)
+    assert (fields["batches"], fields["dilation_h"], fields["dilation_w"]) == (1, 1, 1)
     assert record.tensors == {"x": 0, "y": 2} and record.reads == (0,) and record.writes == 2
 
 
@@ -324,6 +336,16 @@ BROKEN: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
         OneOp("DEPTHWISE_CONV_2D").reads((1, 5, 5, 4)).constant(ONES),
         (1, 3, 3, 4),
         "the first dimension must be 1",
+    ),
+    "depthwise: weights of 3": (
+        OneOp("DEPTHWISE_CONV_2D").reads((1, 5, 5, 8)).constant(TAPS[0]),
+        (1, 3, 4, 8),
+        "tensor 1 .*must have 4 dimensions",
+    ),
+    "depthwise: no weights": (
+        OneOp("DEPTHWISE_CONV_2D").reads((1, 5, 5, 8)).constant(TAPS[:, :0]),
+        (1, 3, 4, 8),
+        "tensor 1 .*must have 4 dimensions",
     ),
     "depthwise: multiplier": (
         depthwise(depth_multiplier=3),
