@@ -285,6 +285,16 @@ def test_a_window_may_move_over_2_to_the_18_elements(stride: int, fits: bool) ->
             site.lower((1, 1, 2, 3))
 
 
+@pytest.mark.parametrize(("width", "fits"), [(2048, True), (2049, False)])
+def test_a_pool_may_take_2_to_the_23_elements(width: int, fits: bool) -> None:
+    site = pool((1, 4096, width, 1), filter_h=4096, filter_w=width)
+    if fits:
+        assert site.lower((1, 1, 1, 1)).fields["kernel_w"] == width
+    else:
+        with pytest.raises(UnsupportedError, match="windows of more than 8388608 elements"):
+            site.lower((1, 1, 1, 1))
+
+
 @pytest.mark.parametrize(("scale", "fits"), [(2.0**29, True), (2.0**30, False)])
 def test_a_factor_may_be_below_2_to_the_30(scale: float, fits: bool) -> None:
     site = conv({"scales": (scale,)})

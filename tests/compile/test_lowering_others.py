@@ -161,6 +161,7 @@ def test_the_factor_of_a_sum_must_be_below_one(scale: float, fits: bool) -> None
         ((2, 3, 4, 5), [3], (2, 3, 4), (24, 5, 1)),
         ((2, 3, 4, 5), [0], (3, 4, 5), (1, 2, 60)),
         ((2, 3, 4, 5), [0, 1, 2, 3], (), (1, 120, 1)),
+        ((2, 3), [-2], (3,), (1, 2, 3)),
         ((2, 1, 4, 5), [0, 2], (1, 5), (1, 8, 5)),
         ((2, 1, 4, 5), [1], (2, 4, 5), (40, 1, 1)),
         ((2, 3), [], (2, 3), (6, 1, 1)),
@@ -191,6 +192,16 @@ def test_a_mean_is_never_too_large_and_off_by_less_than_a_unit(count: int, power
     exact = Fraction(2) ** power / count
     assert 0 <= exact - made < Fraction(2) ** (rescale["shift"] - 31)
     assert rescale["multiplier"] >= 1 << 29
+
+
+@pytest.mark.parametrize(("count", "fits"), [(1 << 23, True), ((1 << 23) + 1, False)])
+def test_a_mean_may_be_over_2_to_the_23_elements(count: int, fits: bool) -> None:
+    site = mean((1, count), [1])
+    if fits:
+        assert site.lower((1, 1)).fields["reduced"] == count
+    else:
+        with pytest.raises(UnsupportedError, match="a mean over 8388609 elements overflows"):
+            site.lower((1, 1))
 
 
 # ---- PAD
@@ -327,6 +338,7 @@ UNSUPPORTED: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
     "add: constant": (OneOp("ADD").reads((2,)).constant([1, 2]), (2,), "a constant where"),
     "add: activation": (add((2,), (2,), activation="TANH"), (2,), "activation TANH"),
     "mean: neighbours": (mean((2, 3, 4), [0, 2]), (3,), "the axes are no neighbours"),
+    "mean: neighbours but for two": (mean((2, 2, 4), [0, 2]), (2,), "axes are no neighbours"),
     "mean: axes of 64 bits": (
         OneOp("MEAN").reads((2, 3)).constant([1], "int64"),
         (2,),

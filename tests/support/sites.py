@@ -72,4 +72,13 @@ class OneOp:
         y = Tensor(last, "y", tuple(shape), "int8", (scale,), (0,))
         tensors = (*self.tensors, replace(y, **changes))
         op = Op(7, self.name, tuple(range(last)), (last,), self.options)
-        return lower_op(Graph(tensors, (op,), (0,), (last,)), op)
+        record = lower_op(Graph(tensors, (op,), (0,), (last,)), op)
+        assert all(type(n) is int for value in record.fields.values() for n in _numbers(value))
+        return record
+
+
+def _numbers(value: Any) -> list[Any]:
+    """Return the numbers of a member: cffi takes no float for an integer."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else [value]

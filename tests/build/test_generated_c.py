@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""The C files that the build makes are C: for every board, and for record tables of every kind."""
+
+import dataclasses
+import random
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from torpor.board import Timer, board_names, load_board
+from torpor.paths import FIRMWARE
+from torpor.plan.layout import OPCODES
+from torpor.wire.schema import SCHEMA, Schema, parse_schema
+from torpor_build import config, linker, records, steps
+
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wstrict-prototypes"]
+BOARDS = board_names()
+EMBEDDED = [name for name in BOARDS if load_board(name).memory]
+
+
+def compiles(folder: Path, *sources: str) -> None:
+    """Insist that GCC takes the sources with our warnings; folder/gen is on its path."""
+    zcbor = ["-isystem", str(steps.zcbor_folder() / "include"), "-DZCBOR_CANONICAL"]
+    command = ["gcc", "-fsyntax-only", *WARNINGS, f"-I{FIRMWARE}", f"-I{folder}", *zcbor, *sources]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def macros(text: str) -> dict[str, int]:
+    return {n: int(v, 0) for n, v in re.findall(r"#define (\w+) (0x[0-9a-f]+)u", text)}
+
+
+# ---- boards
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_header_and_definition_of_a_board_compile(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    (tmp_path / "board_config.h").write_text(config.board_header(board))
+    (tmp_path / "board.c").write_text(config.board_source(board))
+    twice = '#include "board_config.h"\n#include "board_config.h"\nextern int x;\n'
+    (tmp_path / "user.c").write_text(twice)
+    compiles(tmp_path, "board.c", "user.c")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_header_has_every_number_of_timer_and_uart_and_no_other(name: str) -> None:
+    board = load_board(name)
+    expected = {
+        f"BOARD_{table}_{key}".upper(): value
+        for table, facts in (("timer", board.timer), ("uart", board.uart))
+        if facts
+        for key, value in dataclasses.asdict(facts).items()
+        if isinstance(value, int)
+    }
+    assert macros(config.board_header(board)) == expected
+
+
+def test_a_pin_0_is_a_pin() -> None:
+    board = load_board("microbit")
+    assert board.uart
+    zero = dataclasses.replace(board, uart=dataclasses.replace(board.uart, tx_pin=0))
+    assert macros(config.board_header(zero))["BOARD_UART_TX_PIN"] == 0
+
+
+def test_the_definition_of_a_board_has_its_name_and_clock() -> None:
+    board = dataclasses.replace(load_board("native"), name="toy", timer=Timer("posix", 2**32 - 1))
+    text = config.board_source(board)
+    assert '.name = "toy"' in text and ".timer_hz = 4294967295u" in text
+
+
+# ---- models
+
+
+@pytest.mark.parametrize("kernels", [[], ["COPY"], sorted(OPCODES.values())], ids=len)
+@pytest.mark.parametrize("arena", [0, 1, 123_456])
+def test_the_file_of_a_model_compiles(kernels: list[str], arena: int, tmp_path: Path) -> None:
+    (tmp_path / "model.c").write_text(config.model_source(arena, 16, kernels))
+    compiles(tmp_path, "model.c")
+
+
+def test_every_kernel_of_the_table_has_a_definition_of_that_name() -> None:
+    text = config.model_source(1, 16, sorted(OPCODES.values()))
+    named = set(re.findall(r"&infer_(\w+)", text))
+    sources = (FIRMWARE / "infer" / "kernels").glob("*.c")
+    assert named == {path.stem for path in sources}
+
+
+# ---- linker scripts
+
+
+def addresses(text: str) -> dict[str, int]:
+    found = dict(re.findall(r"(CODE|RAM) \(\w+\) : ORIGIN = (0x\w+)", text))
+    found |= dict(re.findall(r"(__stack_top) = (0x\w+);", text))
+    found |= dict(re.findall(r"(__stack_limit) = __stack_top - (0x\w+);", text))
+    return {name: int(value, 16) for name, value in found.items()}
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_stack_of_a_board_ends_where_its_memory_ends(name: str) -> None:
+    board = load_board(name)
+    ram, budget = board.memory["ram"], board.budget
+    assert budget
+    found = addresses(linker.script(board))
+    assert found == {
+        "CODE": board.memory["code"].origin,
+        "RAM": ram.origin,
+        "__stack_top": ram.origin + ram.size,
+        "__stack_limit": budget.stack,
+    }
+    assert found["__stack_top"] % 8 == 0, "the procedure call standard of Arm wants that"
+    assert budget.ram + budget.stack <= ram.size
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_image_may_lie_at_the_last_place_for_a_vector_table(name: str) -> None:
+    board = load_board(name)
+    code = board.memory["code"]
+    last = code.origin + code.size - 0x200
+    assert addresses(linker.script(board, last))["CODE"] == last
+    assert addresses(linker.script(board, code.origin))["CODE"] == code.origin
+
+
+# ---- records
+
+FIELDS = ["uint", "int", "bytes", "text"]
+
+
+def schema_of(requests: Sequence[Sequence[str]], replies: Sequence[Sequence[str]]) -> Schema:
+    """Return a schema: each record is given as the types of its fields."""
+    parts = ["[limits]\npayload = 300\n[status]\nok = 0\nodd_name = 7\n"]
+    for side, first in ((requests, 1), (replies, 16)):
+        for number, types in enumerate(side, first):
+            fields = ", ".join(f'["f{i}", "{kind}"]' for i, kind in enumerate(types))
+            parts.append(f'[record.r{number}]\nid = {number}\ndoc = "Is"\nfields = [{fields}]\n')
+    return parse_schema("".join(parts))
+
+
+def write(folder: Path, schema: Schema) -> None:
+    (folder / "gen").mkdir(exist_ok=True)
+    (folder / "gen" / "wire_records.h").write_text(records.header(schema))
+    (folder / "gen" / "wire_records.c").write_text(records.source(schema))
+
+
+def test_the_records_that_ship_compile(tmp_path: Path) -> None:
+    write(tmp_path, SCHEMA)
+    compiles(tmp_path, "gen/wire_records.c")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_records_of_any_fields_compile(seed: int, tmp_path: Path) -> None:
+    source = random.Random(seed)
+    sides = [
+        [[*FIELDS, *source.choices(FIELDS, k=source.randrange(6))] for _ in range(1 + seed)]
+        for _ in range(2)
+    ]
+    write(tmp_path, schema_of(*sides))
+    compiles(tmp_path, "gen/wire_records.c")
+
+
+def function(text: str, name: str) -> str:
+    """Return the body of a C function."""
+    return text[text.index(f"{name}(") :].partition("\n{\n")[2].partition("\n}\n")[0]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(st.sampled_from(FIELDS), min_size=1, max_size=8))
+def test_fields_are_read_and_written_in_their_order(types: list[str]) -> None:
+    text = records.source(schema_of([["uint"]], [types]))
+    order = [f"f{i}" for i in range(len(types))]
+    assert re.findall(r"record->(f\d+)", function(text, "bool get_r16")) == order
+    assert re.findall(r"record->(f\d+)", function(text, "size_t wire_encode_r16")) == order
+    assert f"WIRE_ID_R16, {len(types) + 1})" in text, "the id counts as an item"
+
+
+def test_a_side_takes_only_its_own_records() -> None:
+    text = records.source(schema_of([["uint"], ["int"]], [["bytes"]]))
+    assert re.findall(r"case (\w+):", function(text, "wire_decode_request")) == [
+        "WIRE_ID_R1",
+        "WIRE_ID_R2",
+    ]
+    assert re.findall(r"case (\w+):", function(text, "wire_decode_reply")) == ["WIRE_ID_R16"]
+
+
+def test_the_largest_size_of_a_field_is_in_every_place_that_counts() -> None:
+    toml = """
+        [limits]
+        payload = 99
+        [status]
+        [record.a]
+        id = 1
+        fields = [["data", "bytes", { max = 41 }], ["rest", "text"]]
+        [record.b]
+        id = 16
+        fields = [["x", "uint"]]
+    """
+    schema = parse_schema(toml)
+    text = records.source(schema)
+    assert "get_bytes(state, &record->data, 41)" in text
+    assert "put_bytes(state, record->data, 41)" in text
+    assert "get_text(state, &record->rest, 99)" in text, "the payload bounds it"
+    header = records.header(schema)
+    assert "wire_bytes_t data; /* at most 41 */" in header
+    assert "#define WIRE_MAX_PAYLOAD 99" in header
+
+
+def test_status_codes_have_names_in_capitals() -> None:
+    assert "    WIRE_ODD_NAME = 7," in records.header(schema_of([["uint"]], [["uint"]]))
+
+
+# ---- what a step depends on
+
+
+def test_a_command_depends_on_its_module_and_packages_and_on_what_all_share() -> None:
+    files = steps.tool_sources("cli/compile.py", "plan")
+    assert "#host/torpor/cli/compile.py" in files and "#host/torpor/cli/main.py" in files
+    assert {"#host/torpor/plan/layout.py", "#host/torpor/plan/reader.py"} <= set(files)
+    assert not any("/wire/" in file or "/cli/demo" in file for file in files)
+    assert files == sorted(set(files))
+
+
+def test_tables_of_a_package_are_files_that_a_step_depends_on() -> None:
+    assert "#host/torpor/compile/code_sizes.toml" in steps.tool_sources("compile")
+    assert not any("__pycache__" in file for file in steps.tool_sources("compile"))
+
+
+def test_only_files_of_a_model_that_are_read_make_it_anew(tmp_path: Path) -> None:
+    for name in ("b.tflite", "model.toml", "README.md", "train.py", "ranges.json"):
+        (tmp_path / name).touch()
+    found = [Path(path).name for path in steps._model_files(tmp_path)]
+    assert found == ["b.tflite", "model.toml", "ranges.json"]
+
+
+def test_zcbor_is_found_with_its_c_sources() -> None:
+    folder = steps.zcbor_folder()
+    for name in ("common", "decode", "encode"):
+        assert (folder / "src" / f"zcbor_{name}.c").is_file()
+        assert (folder / "include" / f"zcbor_{name}.h").is_file()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_is_built_from_its_port_alone(name: str) -> None:
+    board = load_board(name)
+    ports = {p.parent.name for p in steps._portable_sources(board) if "port" in p.parts}
+    assert ports == ({board.port, "cortexm"} if board.memory else {board.port})
+    assert all(path.is_file() for path in steps._portable_sources(board))
