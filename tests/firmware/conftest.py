@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import cffi
 import pytest
-from hypothesis import settings
 
 from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
@@ -23,9 +22,6 @@ from torpor.wire.schema import SCHEMA
 
 sys.path.insert(0, str(ROOT / "site_scons"))
 from torpor_build import config, records
-
-settings.register_profile("torpor", deadline=None)  # a loaded machine is no failure
-settings.load_profile("torpor")
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
 SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
