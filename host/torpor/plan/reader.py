@@ -58,10 +58,13 @@ class Plan:
         """Return the string at `offset` of the string section, "" where absent."""
         if offset == CONST["PLAN_NO_STRING"]:
             return ""
+        return self.strings[offset : self._end(offset)].decode("utf-8", "replace")
+
+    def _end(self, offset: int) -> int:
         end = self.strings.find(b"\0", offset)
-        if not 0 <= offset < len(self.strings) or end < 0:
+        if offset < 0 or end < 0:
             raise ModelError(f"plan: string offset {offset} is out of bounds")
-        return self.strings[offset:end].decode("utf-8", "replace")
+        return end
 
     @property
     def name(self) -> str:
@@ -74,7 +77,7 @@ class Plan:
         found, offset = [], self.header["labels"]
         for _ in range(self.header["n_labels"]):
             found.append(self.string(offset))
-            offset += len(found[-1].encode()) + 1
+            offset = self._end(offset) + 1
         return tuple(found)
 
 
@@ -118,7 +121,7 @@ def _header(data: bytes) -> Fields:
 def _array(data: bytes, name: str, offset: int, count: int) -> tuple[Fields, ...]:
     size = sizeof(name)
     raw = _section(data, offset, size * count, f"{name} records")
-    return tuple(read_struct(name, raw[i * size :]) for i in range(count))
+    return tuple(read_struct(name, raw[i * size : (i + 1) * size]) for i in range(count))
 
 
 def _records(data: bytes, header: Fields) -> tuple[Record, ...]:
