@@ -216,6 +216,32 @@ def test_every_member_of_a_dense_layer() -> None:
     assert block_of(record, 2) == ([5, 6], [HALF], [-1])
 
 
+@pytest.mark.parametrize("point", [-128, 127])
+def test_a_dense_layer_may_have_any_int8_zero_point(point: int) -> None:
+    assert dense({"zero_points": (point,)}).lower((3, 2)).fields["w_zero_point"] == point
+
+
+def test_a_dense_layer_may_have_a_single_weight() -> None:
+    record = OneOp("FULLY_CONNECTED").reads((4, 1)).constant([[-3]]).lower((4, 1))
+    assert record.data["weights"] == b"\xfd" and record.fields["batches"] == 4
+
+
+def test_an_activation_may_leave_a_single_value() -> None:
+    fields = conv(clamp=(5, 5)).lower((1, 3, 3, 2)).fields
+    assert (fields["act_min"], fields["act_max"]) == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("activation", "bounds"),
+    [("NONE", (-128, 127)), ("RELU", (2, 127)), ("RELU6", (2, 62)), ("RELU_N1_TO_1", (-8, 12))],
+)
+def test_fused_activations_are_codes_of_the_output(
+    activation: str, bounds: tuple[int, int]
+) -> None:
+    fields = dense(activation=activation).lower((3, 2), 0.1, zero_points=(2,)).fields
+    assert (fields["act_min"], fields["act_max"]) == bounds
+
+
 def test_a_dense_layer_may_have_a_scale_an_output() -> None:
     record = dense({"scales": (0.5, 0.125), "zero_points": (0, 0)}).lower((3, 2))
     assert block_of(record, 2) == ([0, 0], [HALF, HALF], [0, -2])
@@ -374,6 +400,12 @@ BROKEN: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
         (3, 2),
         "tensor 1 .*must have 2 dimensions",
     ),
+    "dense: no weights": (
+        OneOp("FULLY_CONNECTED").reads((3, 6)).constant(MATRIX[:, :0]),
+        (3, 2),
+        "tensor 1 .*must have 2 dimensions",
+    ),
+    "dense: low zero point": (dense({"zero_points": (-129,)}), (3, 2), "zero point outside int8"),
     "dense: outputs": (dense(), (3, 3), "last dimension is not the layer's"),
     "dense: scalar": (dense(), (), "last dimension is not the layer's"),
     "dense: batches": (dense(), (2, 2), "tensor 0 .*has not 2 x 6 elements"),
@@ -410,6 +442,18 @@ UNSUPPORTED: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
         OneOp("CONV_2D").constant(ONES).constant(ONES),
         (2, 1, 1, 2),
         "tensor 0 .*a constant where an activation",
+    ),
+    "conv: zero point of a channel": (
+        conv({"scales": (1.0, 2.0), "zero_points": (0, 3)}),
+        (1, 3, 3, 2),
+        "zero point other than 0",
+    ),
+    "dense: int4 a channel": (
+        OneOp("FULLY_CONNECTED")
+        .reads((3, 6))
+        .constant(MATRIX % 7, "int4", scales=(1.0, 2.0), zero_points=(0, 0)),
+        (3, 2),
+        "tensor 1 .*int4 weights per channel",
     ),
     "dense: shuffled": (dense(weights_format=1), (3, 2), "shuffled weights"),
     "dense: zero points": (

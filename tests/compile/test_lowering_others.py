@@ -247,7 +247,8 @@ def test_a_relu_of_another_zero_point_or_scale_rescales(scale: float, point: int
 
 
 @pytest.mark.parametrize(
-    ("scale", "point", "six"), [(0.5, 0, 12), (0.5, -128, -116), (0.01, 0, 127), (4.0, 3, 5)]
+    ("scale", "point", "six"),
+    [(0.1, 0, 60), (0.5, 0, 12), (0.5, -128, -116), (0.01, 0, 127), (4.0, 3, 5)],
 )
 def test_a_relu6_clamps_codes_of_its_input(scale: float, point: int, six: int) -> None:
     fields = unary("RELU6", scale=scale, point=point).lower((2, 3), 0.125).fields
@@ -365,6 +366,7 @@ UNSUPPORTED: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
     "pad: 64 bits": (OneOp("PAD").reads((2,)).constant([[1, 1]], "int64"), (4,), "must be int32"),
     "relu: factor": (unary("RELU", scale=2.0**31), (2, 3), r"more than 2\^30"),
     "relu: tiny factor": (unary("RELU", scale=2.0**-34), (2, 3), "output scale is too large"),
+    "relu_n1_to_1": (unary("RELU_N1_TO_1"), (2, 3), "fuse it into the layer before"),
     "softmax: scale": (softmax(), (2, 5), "must have scale 1/256 and zero point -128"),
 }
 
