@@ -77,7 +77,7 @@ def test_a_mistake_names_the_file_and_the_key(old: str, new: str, message: str) 
     [
         ('"nrf51-timer"', '"nrf52-timer"', "'timer.kind' is 'nrf52-timer'", "'nrf51-timer'?"),
         ('"nrf51-timer"', '"posix"', "'timer.kind' is 'posix'", "known: nrf51-timer, systick"),
-        ('"cortex-m0"', '"cortex-m33"', "'core.name' is 'cortex-m33'", "'cortex-m3'?"),
+        ('"cortex-m0"', '"cortex-m333"', "'core.name' is 'cortex-m333'", "'cortex-m33'?"),
         ('"cortex-m0"', '"native"', "'core.name' is 'native'", "known: cortex-m0, "),
         ('"arm-none-eabi"', '"arm_none_eabi"', "'core.toolchain' is", "'arm-none-eabi'?"),
         ('"arm-none-eabi"', '"../x"', "'core.toolchain' is '../x'", "known: arm-none-eabi, native"),

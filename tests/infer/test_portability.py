@@ -13,7 +13,7 @@ from torpor.paths import FIRMWARE
 
 GCC = "arm-none-eabi-gcc"
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
-CORES = ["cortex-m0", "cortex-m4"]
+CORES = ["cortex-m0", "cortex-m4", "cortex-m33", "cortex-m55"]
 INCLUDES = {"stddef.h", "stdint.h", "string.h"}
 LIBRARY = {"memcpy", "memmove", "memset"}
 INTEGER_HELPERS = re.compile(

@@ -2,8 +2,8 @@
  * SPDX-FileCopyrightText: The torpor authors
  *
  * Registers of the Cortex-M core, named as in the architecture reference manuals of Armv6-M (Arm
- * DDI 0419) and Armv7-M (Arm DDI 0403), chapter B3, and what the files of this folder share. For
- * ports only.
+ * DDI 0419) and Armv7-M (Arm DDI 0403), chapter B3, and Armv8-M (Arm DDI 0553), chapter D1, and
+ * what the files of this folder share. For ports only.
  */
 #ifndef PORT_CORTEXM_CORTEXM_H
 #define PORT_CORTEXM_CORTEXM_H
@@ -12,14 +12,14 @@
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
-#define SYST_CSR  REG32(0xE000E010) /* SysTick control and status */
-#define SYST_RVR  REG32(0xE000E014) /* reload value */
-#define SYST_CVR  REG32(0xE000E018) /* current value */
-#define NVIC_ISER REG32(0xE000E100) /* interrupt set-enable, interrupts 0 .. 31 */
-#define ICSR      REG32(0xE000ED04) /* interrupt control and state */
-#define VTOR      REG32(0xE000ED08) /* vector table offset (Armv7-M) */
-#define AIRCR     REG32(0xE000ED0C) /* application interrupt and reset control */
-#define CPACR     REG32(0xE000ED88) /* coprocessor access control (Armv7-M) */
+#define SYST_CSR     REG32(0xE000E010)           /* SysTick control and status */
+#define SYST_RVR     REG32(0xE000E014)           /* reload value */
+#define SYST_CVR     REG32(0xE000E018)           /* current value */
+#define NVIC_ISER(n) REG32(0xE000E100 + 4 * (n)) /* set-enable, interrupts 32 n .. 32 n + 31 */
+#define ICSR         REG32(0xE000ED04)           /* interrupt control and state */
+#define VTOR         REG32(0xE000ED08)           /* vector table offset (Armv7-M) */
+#define AIRCR        REG32(0xE000ED0C)           /* application interrupt and reset control */
+#define CPACR        REG32(0xE000ED88)           /* coprocessor access control (Armv7-M) */
 
 #define SYST_CSR_ENABLE    (1u << 0)
 #define SYST_CSR_TICKINT   (1u << 1)
@@ -44,10 +44,10 @@ void cortexm_uart_isr(void);
 void cortexm_systick_isr(void);
 void cortexm_fault(void);
 
-/* Enables interrupt `irq` (< 32) at the NVIC. */
+/* Enables interrupt `irq` at the NVIC; Armv6-M has 0 .. 31. */
 static inline void nvic_enable(uint32_t irq)
 {
-    NVIC_ISER = 1u << irq;
+    NVIC_ISER(irq / 32) = 1u << irq % 32;
 }
 
 #endif

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 # The part of firmware/port/cortexm that a kind of timer needs, and a core as GCC calls it.
 CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
-CORES = {"cortex-m0": "armv6m.c", "cortex-m3": "armv7m.c", "cortex-m4": "armv7m.c"}
+CORES = {
+    "cortex-m0": "armv6m.c",
+    "cortex-m3": "armv7m.c",
+    "cortex-m4": "armv7m.c",
+    "cortex-m33": "armv7m.c",
+    "cortex-m55": "armv7m.c",
+}
 KERNEL_SETS = ("portable",)
 
 
