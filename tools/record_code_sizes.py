@@ -88,7 +88,11 @@ class Linker:
 
     def _gcc(self, *arguments: str) -> None:
         command = [
-            *("arm-none-eabi-gcc", "--specs=picolibc.specs", *self._board.core.flags),
+            *(
+                f"{self._board.core.toolchain}-gcc",
+                "--specs=picolibc.specs",
+                *self._board.core.flags,
+            ),
             *("-std=c11", "-Os", "-ffunction-sections", "-fdata-sections"),
             *(f"-I{ROOT / 'firmware'}", *arguments),
         ]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Makes a linker script from a board's memory map: one template for every Arm board."""
+"""Makes a linker script from a board's memory map: one template for every board."""
 
 from torpor.board import Board
 from torpor.errors import UsageError
@@ -17,7 +17,7 @@ MEMORY
     RAM (rwx) : ORIGIN = {ram_origin:#010x}, LENGTH = {length:#x}
 }}
 
-ENTRY(cortexm_reset)
+ENTRY({architecture}_reset)
 
 __stack_top = {stack_top:#010x};
 __stack_limit = __stack_top - {stack:#x};
@@ -28,14 +28,14 @@ SECTIONS
     {{
         KEEP(*(.vectors))
         *(.text .text.*)
-        *(.rodata .rodata.*)
+        *(.rodata .rodata.* .srodata .srodata.*)
         . = ALIGN(4);
     }} > CODE
 
     .data :
     {{
         __data_start = .;
-        *(.data .data.*)
+        *(.data .data.* .sdata .sdata.*)
         . = ALIGN(4);
         __data_end = .;
     }} > RAM AT > CODE
@@ -44,7 +44,7 @@ SECTIONS
     .bss (NOLOAD) :
     {{
         __bss_start = .;
-        *(.bss .bss.* COMMON)
+        *(.bss .bss.* .sbss .sbss.* COMMON)
         . = ALIGN(4);
         __bss_end = .;
     }} > RAM
@@ -83,6 +83,7 @@ def script(board: Board, link: int | None = None) -> str:
     assert board.budget is not None
     return _TEMPLATE.format(
         name=board.name,
+        architecture=board.core.architecture,
         code_origin=origin,
         ram_origin=ram.origin,
         length=_LENGTH,

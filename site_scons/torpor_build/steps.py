@@ -116,8 +116,9 @@ def _portable_sources(board: Board) -> list[Path]:
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     if not board.memory:
         return sources
-    shared = ["startup.c", "cpu.c", "fault.c", CLOCKS[board.timer.kind], CORES[board.core.name]]
-    return sources + [FIRMWARE / "port" / "cortexm" / name for name in shared]
+    port = FIRMWARE / "port"
+    shared = [port / name for name in (*CORES[board.core.name], CLOCKS[board.timer.kind])]
+    return [*sources, *sorted((port / "bare").glob("*.c")), *shared]
 
 
 def _infer_sources(board: Board) -> list[Path]:

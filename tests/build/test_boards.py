@@ -7,7 +7,15 @@ import shutil
 import pytest
 
 from tests.build.conftest import Tree
-from torpor.board import CLOCKS, CORES, KERNEL_SETS, board_names, load_board, parse_board
+from torpor.board import (
+    CLOCKS,
+    CORES,
+    KERNEL_SETS,
+    SHARED_PORTS,
+    board_names,
+    load_board,
+    parse_board,
+)
 from torpor.compile.compiler import TARGETS
 from torpor.errors import UsageError
 from torpor.paths import BOARDS, FIRMWARE, ROOT
@@ -86,6 +94,7 @@ def test_a_mistake_names_the_file_and_the_key(old: str, new: str, message: str) 
         ('["portable"]', '["portable", "mve"]', "'core.plan_targets' is 'mve'", "known: portable"),
         ('port = "nrf51"', 'port = "nrf52"', "'board.port' is 'nrf52'", "'nrf51'? known: host, "),
         ('port = "nrf51"', 'port = "cortexm"', "'board.port' is 'cortexm'", "known: host, mps2"),
+        ('port = "nrf51"', 'port = "bare"', "'board.port' is 'bare'", "known: host, mps2"),
         ('kind = "qemu"', 'kind = "qmeu"', "'emulator.kind' is 'qmeu'", "did you mean 'qemu'?"),
     ],
 )
@@ -109,8 +118,34 @@ def test_a_board_without_memories_is_a_process_of_this_computer() -> None:
 
 def test_the_tables_of_names_are_those_of_the_firmware_and_the_compiler() -> None:
     assert set(KERNEL_SETS) == set(TARGETS)
-    for name in {*CLOCKS.values(), *CORES.values()}:
-        assert (FIRMWARE / "port" / "cortexm" / name).is_file()
+    for name in {*CLOCKS.values(), *(file for files in CORES.values() for file in files)}:
+        assert (FIRMWARE / "port" / name).is_file()
+        assert name.partition("/")[0] in SHARED_PORTS
+
+
+def test_a_core_has_the_timers_of_its_architecture_only() -> None:
+    text = (BOARDS / "riscv_virt" / "board.toml").read_text()
+    with pytest.raises(UsageError, match=r"'timer\.kind' is 'systick'") as error:
+        parse_board("x", text.replace('kind = "mtime"', 'kind = "systick"'), FILE)
+    assert error.value.hint == "known: mtime"
+    with pytest.raises(UsageError, match=r"'timer\.kind' is 'mtime'"):
+        parse_board("x", TEXT.replace('"nrf51-timer"', '"mtime"'), FILE)
+
+
+@pytest.mark.parametrize("value", ["1", '"yes"', "[]"])
+def test_a_switch_of_a_board_is_true_or_false(value: str) -> None:
+    text = (BOARDS / "riscv_virt" / "board.toml").read_text()
+    assert "flash_image = true" in text
+    with pytest.raises(UsageError, match=r"'emulator\.flash_image' must be true or false"):
+        parse_board("x", text.replace("flash_image = true", f"flash_image = {value}"), FILE)
+
+
+@pytest.mark.parametrize(
+    ("board", "architecture"),
+    [("microbit", "cortexm"), ("mps3_an547", "cortexm"), ("riscv_virt", "riscv"), ("native", "")],
+)
+def test_the_architecture_is_the_folder_of_the_core(board: str, architecture: str) -> None:
+    assert load_board(board).core.architecture == architecture
 
 
 def test_scons_answers_a_mistake_in_a_board_with_two_lines(tree: Tree) -> None:

@@ -20,7 +20,7 @@ from torpor.paths import ROOT
 pytestmark = pytest.mark.xdist_group("scons")
 
 TOLERANCE = 0.05
-BOARDS = ("mps2_an386", "microbit", "mps2_an505", "mps3_an547")
+BOARDS = ("mps2_an386", "microbit", "mps2_an505", "mps3_an547", "riscv_virt")
 
 
 def test_the_table_is_up_to_date() -> None:

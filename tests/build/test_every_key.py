@@ -206,7 +206,7 @@ def test_board_c_has_name_and_clock() -> None:
     assert '#include "hal/board.h"' in text
 
 
-@pytest.mark.parametrize("name", ["microbit", "mps2_an386", "native"])
+@pytest.mark.parametrize("name", ["microbit", "mps2_an386", "native", "riscv_virt"])
 def test_the_board_header_has_each_number_of_timer_and_uart_once(name: str) -> None:
     board = load_board(name)
     lines = config.board_header(board).splitlines()

@@ -16,11 +16,14 @@ from torpor.emulate import firmware
 from torpor.wire import framing, records
 
 BOARDS = [name for name in board_names() if load_board(name).memory]
-UDF = b"\xff\xde"  # permanently undefined (Arm DDI 0419, A6.7.72)
-HARD_FAULT = 3
+# Architecture -> an instruction that is never defined, and the number of the exception it makes.
+UNDEFINED = {
+    "cortexm": (b"\xff\xde", 3),  # UDF (Arm DDI 0419, A6.7.72): HardFault
+    "riscv": (b"\x00\x00", 2),  # all bits 0 ("C" extension, 16.8): illegal instruction
+}
 
 
-def break_function(elf: Path, name: str) -> int:
+def break_function(elf: Path, name: str, undefined: bytes) -> int:
     """Put an undefined instruction at the start of a function; return its address."""
     with elf.open("r+b") as file:
         image: Any = ELFFile(file)
@@ -28,7 +31,7 @@ def break_function(elf: Path, name: str) -> int:
         address = int(symbol["st_value"]) & ~1
         text = image.get_section_by_name(".text")
         file.seek(text["sh_offset"] + address - text["sh_addr"])
-        file.write(UDF)
+        file.write(undefined)
     return address
 
 
@@ -39,7 +42,8 @@ def test_a_fault_is_reported_after_the_reset(board: str, tmp_path: Path) -> None
     if facts is None or shutil.which(facts.program) is None:
         pytest.skip(f"no emulator of {board} is installed")
     elf = Path(shutil.copy(firmware.build(board, "motion").elf, tmp_path))
-    address = break_function(elf, "infer_invoke")
+    undefined, exception = UNDEFINED[load_board(board).core.architecture]
+    address = break_function(elf, "infer_invoke", undefined)
     decoder = framing.Decoder()
     with emulate.start(board, elf) as device:
         run = records.Run(seq=1, window=1, crc=zlib.crc32(bytes(384)))
@@ -50,4 +54,4 @@ def test_a_fault_is_reported_after_the_reset(board: str, tmp_path: Path) -> None
             assert data, f"nothing more after {lines}"
             lines += [str(e) for e in decoder.feed(data) if isinstance(e, framing.Text)]
     assert lines[:2] == [f"torpor on {board}"] * 2
-    assert lines[2].startswith(f"restarted after exception {HARD_FAULT} at {address:08x}, called")
+    assert lines[2].startswith(f"restarted after exception {exception} at {address:08x}, called")

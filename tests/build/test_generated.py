@@ -37,14 +37,14 @@ SECTIONS
     {
         KEEP(*(.vectors))
         *(.text .text.*)
-        *(.rodata .rodata.*)
+        *(.rodata .rodata.* .srodata .srodata.*)
         . = ALIGN(4);
     } > CODE
 
     .data :
     {
         __data_start = .;
-        *(.data .data.*)
+        *(.data .data.* .sdata .sdata.*)
         . = ALIGN(4);
         __data_end = .;
     } > RAM AT > CODE
@@ -53,7 +53,7 @@ SECTIONS
     .bss (NOLOAD) :
     {
         __bss_start = .;
-        *(.bss .bss.* COMMON)
+        *(.bss .bss.* .sbss .sbss.* COMMON)
         . = ALIGN(4);
         __bss_end = .;
     } > RAM
@@ -77,6 +77,12 @@ def test_the_linker_script_is_the_expected_one() -> None:
     assert text.endswith(GOLDEN)
     assert "CODE (rx) : ORIGIN = 0x00008000," in text
     assert "RAM (rwx) : ORIGIN = 0x20000000," in text
+
+
+def test_the_image_of_another_architecture_enters_elsewhere() -> None:
+    board = dataclasses.replace(BOARD, core=Core("rv32imac", "t", (), ("portable",)))
+    assert "ENTRY(riscv_reset)" in linker.script(board)
+    assert linker.script(board).replace("riscv_", "cortexm_") == linker.script(BOARD)
 
 
 def test_the_image_can_be_linked_further_up() -> None:

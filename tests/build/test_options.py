@@ -140,7 +140,11 @@ def test_scons_prints_its_help(tree: Tree) -> None:
 
 @pytest.mark.parametrize(
     ("board", "package"),
-    [("microbit", "gcc-arm-none-eabi picolibc-arm-none-eabi"), ("native", "gcc")],
+    [
+        ("microbit", "gcc-arm-none-eabi picolibc-arm-none-eabi"),
+        ("riscv_virt", "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"),
+        ("native", "gcc"),
+    ],
 )
 def test_a_missing_compiler_names_its_package(
     tree: Tree, tmp_path: Path, board: str, package: str

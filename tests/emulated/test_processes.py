@@ -9,6 +9,7 @@ import dataclasses
 import os
 import select
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ import serial
 
 from tests.emulated.processes import TORPOR, alive, children, eventually
 from torpor import emulate
-from torpor.board import Board, Emulator, load_board
+from torpor.board import Board, Emulator, Memory, load_board
 from torpor.emulate import qemu
 from torpor.errors import DeviceError, MissingToolError, UsageError
 from torpor.link import DeviceClient, open_transport
@@ -240,6 +241,56 @@ def test_the_command_line_counts_and_starts_stopped(tmp_path: Path) -> None:
     assert "-S" in words
     assert words[words.index("-icount") + 1] == "shift=6"
     assert not any("," in word and str(tmp_path) in word for word in words)
+
+
+def test_a_machine_that_starts_from_flash_gets_an_image_and_no_kernel(tmp_path: Path) -> None:
+    facts = load_board("riscv_virt").emulator
+    assert facts
+    words = qemu.command(facts, tmp_path / "f.elf")
+    assert "-kernel" not in words
+    assert words[words.index("-drive") + 1].startswith("if=pflash,unit=0,format=raw,file=flash.img")
+    assert not any(str(tmp_path) in word for word in words)
+
+
+def elf_with(folder: Path, *segments: tuple[int, bytes, int]) -> Path:
+    """Write an ELF file of 32 bits that wants bytes loaded: (address, bytes, length in memory)."""
+    head = struct.pack("<16s2H5I6H", b"\x7fELF\1\1\1", 2, 243, 1, 0, 52, 0, 0, 52, 32, 0, 0, 0, 0)
+    head = head[:44] + struct.pack("<H", len(segments)) + head[46:]
+    offset, table, content = 52 + 32 * len(segments), b"", b""
+    for address, data, length in segments:
+        place = offset + len(content)
+        table += struct.pack("<8I", 1, place, 0, address, len(data), length, 7, 4)
+        content += data
+    path = folder / "f.elf"
+    path.write_bytes(head + table + content)
+    return path
+
+
+FLASH = Memory("rom", 0x20000000, 0x1000)
+
+
+def test_a_flash_image_has_every_segment_at_its_place_and_the_size_of_the_flash(
+    tmp_path: Path,
+) -> None:
+    end = FLASH.origin + FLASH.size
+    elf = elf_with(tmp_path, (FLASH.origin, b"code", 4), (end - 2, b"zz", 9), (0x80000000, b"", 64))
+    qemu.write_flash_image(elf, FLASH, tmp_path / "image")
+    assert (tmp_path / "image").read_bytes() == b"code" + bytes(FLASH.size - 6) + b"zz"
+
+
+@pytest.mark.parametrize("address", [FLASH.origin - 1, FLASH.origin + FLASH.size - 1, 0])
+def test_bytes_outside_the_flash_are_refused(tmp_path: Path, address: int) -> None:
+    elf = elf_with(tmp_path, (address, b"ab", 2))
+    with pytest.raises(UsageError, match=f"has bytes at {address:#x}, outside the flash"):
+        qemu.write_flash_image(elf, FLASH, tmp_path / "image")
+
+
+@pytest.mark.parametrize("content", [b"", b"no ELF", b"\x7fELF", bytes(100)])
+def test_a_file_that_is_no_elf_makes_no_flash_image(tmp_path: Path, content: bytes) -> None:
+    elf = tmp_path / "f.elf"
+    elf.write_bytes(content)
+    with pytest.raises(UsageError, match="is no ELF file"):
+        qemu.write_flash_image(elf, FLASH, tmp_path / "image")
 
 
 @pytest.mark.parametrize(

@@ -253,7 +253,9 @@ def test_verify_explains_mistakes(quantized: dict[int, Path], tmp_path: Path) ->
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize("board", ["mps2_an386", "microbit", "native"])
+@pytest.mark.parametrize(
+    "board", ["mps2_an386", "mps2_an505", "mps3_an547", "microbit", "riscv_virt", "native"]
+)
 def test_verify_runs_the_firmware_of_a_board(quantized: dict[int, Path], board: str) -> None:
     found = asked("verify", quantized[4], "--board", board, "--inputs", 10)
     assert found == [

@@ -8,9 +8,7 @@
 #ifndef PORT_CORTEXM_CORTEXM_H
 #define PORT_CORTEXM_CORTEXM_H
 
-#include <stdint.h>
-
-#define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#include "port/bare/bare.h"
 
 #define SYST_CSR     REG32(0xE000E010)           /* SysTick control and status */
 #define SYST_RVR     REG32(0xE000E014)           /* reload value */
@@ -34,9 +32,6 @@ void cortexm_reset(void);
 
 /* What only some cores have: vector table address, FPU. In armv6m.c and armv7m.c. */
 void cortexm_core_start(const void *vectors);
-
-/* Fills the unused part of the stack with a pattern. In cpu.c. */
-void cortexm_paint_stack(void);
 
 /* Handlers named in the vector table. cortexm_uart_isr() is the port's; the SysTick handler is in
  * systick.c, or in no_systick.c where another timer is the clock. */

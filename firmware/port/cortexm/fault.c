@@ -3,29 +3,18 @@
  *
  * Faults and exceptions nobody asked for: keep the reason over a reset, then reset.
  */
-#include "hal/cpu.h"
 #include "port/cortexm/cortexm.h"
-
-#define FAULT_MAGIC 0xFA017EDu
 
 /* What the CPU pushes when it takes an exception (Arm DDI 0403, B1.5.6). */
 typedef struct {
     uint32_t r0, r1, r2, r3, r12, lr, pc, xpsr;
 } exception_frame_t;
 
-/* RAM holds anything after power-on: the record counts only with its magic number. */
-static struct {
-    uint32_t magic;
-    cpu_fault_t fault;
-} last __attribute__((section(".noinit")));
-
 __attribute__((used, noreturn)) static void record_fault(const exception_frame_t *frame)
 {
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
-    last.fault = (cpu_fault_t){.cause = ipsr, .pc = frame->pc, .lr = frame->lr};
-    last.magic = FAULT_MAGIC;
-    cpu_reset();
+    bare_fault((cpu_fault_t){.cause = ipsr, .pc = frame->pc, .lr = frame->lr});
 }
 
 /* Naked, so that the stack pointer still points to the exception frame. */
@@ -35,14 +24,4 @@ __attribute__((naked)) void cortexm_fault(void)
                    "ldr r1, =record_fault\n\t"
                    "bx r1\n\t"
                    ".ltorg");
-}
-
-cpu_fault_t cpu_take_fault(void)
-{
-    cpu_fault_t fault = {0};
-    if (last.magic == FAULT_MAGIC) {
-        fault = last.fault;
-    }
-    last.magic = 0;
-    return fault;
 }

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Vector table and start-up code of every Cortex-M. The symbols with two underscores are
- * set by the linker script, which the build makes from the board's memory map.
+ * Vector table and start-up code of every Cortex-M. The linker script, which the
+ * build makes from the board's memory map, sets __stack_top.
  */
-#include <stdint.h>
-
 #include "gen/board_config.h"
-#include "hal/cpu.h"
 #include "port/cortexm/cortexm.h"
 
-extern uint32_t __data_load[], __data_start[], __data_end[];
-extern uint32_t __bss_start[], __bss_end[];
 extern uint32_t __stack_top[];
 
 typedef void (*vector_t)(void);
@@ -47,29 +42,12 @@ __attribute__((section(".vectors"), used)) static const vectors_t vectors = {
     .interrupts = {[BOARD_UART_IRQ] = cortexm_uart_isr},
 };
 
-static void copy_data(void)
-{
-    const uint32_t *from = __data_load;
-    for (uint32_t *to = __data_start; to < __data_end; to++) {
-        *to = *from++;
-    }
-}
-
-static void clear_bss(void)
-{
-    for (uint32_t *word = __bss_start; word < __bss_end; word++) {
-        *word = 0;
-    }
-}
-
 /* Runs with the stack pointer from the vector table and nothing else. */
 void cortexm_reset(void)
 {
     cpu_irq_disable();
     cortexm_core_start(&vectors);
-    cortexm_paint_stack();
-    copy_data();
-    clear_bss();
+    bare_prepare_memory();
     main();
     cpu_reset();
 }

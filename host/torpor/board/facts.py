@@ -7,15 +7,23 @@ value must have. Addresses and sizes are in bytes, frequencies in Hz.
 
 from dataclasses import dataclass
 
-# The part of firmware/port/cortexm that a kind of timer needs, and a core as GCC calls it.
-CLOCKS = {"systick": "systick.c", "nrf51-timer": "no_systick.c"}
-CORES = {
-    "cortex-m0": "armv6m.c",
-    "cortex-m3": "armv7m.c",
-    "cortex-m4": "armv7m.c",
-    "cortex-m33": "armv7m.c",
-    "cortex-m55": "armv7m.c",
+# The files of firmware/port that a kind of timer and a core (as GCC calls it) need; their folder
+# is the core's architecture. What every core needs is in bare/.
+CLOCKS = {
+    "systick": "cortexm/systick.c",
+    "nrf51-timer": "cortexm/no_systick.c",
+    "mtime": "riscv/mtime.c",
 }
+_CORTEXM = ("cortexm/startup.c", "cortexm/cpu.c", "cortexm/fault.c")
+CORES = {
+    "cortex-m0": (*_CORTEXM, "cortexm/armv6m.c"),
+    "cortex-m3": (*_CORTEXM, "cortexm/armv7m.c"),
+    "cortex-m4": (*_CORTEXM, "cortexm/armv7m.c"),
+    "cortex-m33": (*_CORTEXM, "cortexm/armv7m.c"),
+    "cortex-m55": (*_CORTEXM, "cortexm/armv7m.c"),
+    "rv32imac": ("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c"),
+}
+SHARED_PORTS = ("bare", "cortexm", "riscv")  # of many boards: none is a port by itself
 KERNEL_SETS = ("portable",)
 
 
@@ -27,6 +35,11 @@ class Core:
     toolchain: str  # a tool of site_scons/site_tools
     flags: tuple[str, ...]
     plan_targets: tuple[str, ...]  # the KERNEL_SETS that this core runs, best first
+
+    @property
+    def architecture(self) -> str:
+        """The folder of firmware/port that its start-up is in: "cortexm", "riscv", or ""."""
+        return CORES[self.name][0].partition("/")[0] if self.name in CORES else ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ class Emulator:
     package: str  # the Debian package that has it
     machine: str = ""
     args: tuple[str, ...] = ()
+    flash_image: bool = False  # starts from flash: the ELF is given as an image of memory.code
     icount_shift: int | None = None  # one instruction is 2^shift ns of virtual time
 
 

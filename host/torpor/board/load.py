@@ -11,6 +11,7 @@ from torpor.board.facts import (
     CLOCKS,
     CORES,
     KERNEL_SETS,
+    SHARED_PORTS,
     Board,
     Budget,
     Core,
@@ -41,8 +42,7 @@ _CHOICES = {
     "emulator.kind": ("qemu", "native"),
 }
 TOOLS = ROOT / "site_scons" / "site_tools"
-SHARED_PORT = "cortexm"  # of all boards with such a core: no port by itself
-_TYPE_NAMES = {str: "a text", int: "an integer", tuple: "a list of texts"}
+_TYPE_NAMES = {str: "a text", int: "an integer", bool: "true or false", tuple: "a list of texts"}
 
 
 def board_names() -> list[str]:
@@ -89,9 +89,9 @@ def parse_board(name: str, text: str, file: str) -> Board:
 def _check_names(file: str, board: Board) -> None:
     """Raise UsageError for a value that names something that does not exist."""
     core = board.core
-    cores, clocks = (tuple(CORES), tuple(CLOCKS)) if board.memory else (("native",), ("posix",))
+    cores = tuple(CORES) if board.memory else ("native",)
     tools = [path.stem.replace("_", "-") for path in TOOLS.glob("*.py")]
-    ports = [path.name for path in (FIRMWARE / "port").iterdir() if path.name != SHARED_PORT]
+    ports = [path.name for path in (FIRMWARE / "port").iterdir() if path.name not in SHARED_PORTS]
     if not core.plan_targets:
         raise UsageError(
             f"{file}: 'core.plan_targets' is empty", f"known: {', '.join(KERNEL_SETS)}"
@@ -100,10 +100,16 @@ def _check_names(file: str, board: Board) -> None:
         ("core.name", core.name, cores),
         ("core.toolchain", core.toolchain, tools),
         *(("core.plan_targets", target, KERNEL_SETS) for target in core.plan_targets),
-        ("timer.kind", board.timer.kind, clocks),
+        ("timer.kind", board.timer.kind, _clocks(core)),
         ("board.port", board.port, ports),
     ):
         _check_choice(file, key, value, known)
+
+
+def _clocks(core: Core) -> list[str]:
+    """Return the kinds of timers that a core can have."""
+    own = [kind for kind, file in CLOCKS.items() if file.startswith(f"{core.architecture}/")]
+    return own if core.architecture else ["posix"]
 
 
 def _check_choice(file: str, key: str, value: str, known: Iterable[str]) -> None:
@@ -165,10 +171,10 @@ def _check_keys(
 
 def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
     """Return `value` if it has the type `wanted` (a list becomes a tuple)."""
-    kind = str if wanted is str else int if wanted in (int, int | None) else tuple
+    kind = wanted if wanted in (str, int, bool) else int if wanted == int | None else tuple
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = tuple(value)
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
     if isinstance(value, int) and value < 0:
         raise UsageError(f"{file}: '{key}' must not be negative, it is {value}")

@@ -85,6 +85,8 @@ def start(board: Board | str, elf: Path | str) -> Emulator:
 
 
 def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Emulator:
+    if facts.flash_image:
+        qemu.write_flash_image(elf, board.memory["code"], folder / qemu.FLASH_IMAGE)
     with contextlib.ExitStack() as undo:
         child = Child(_command(facts, elf), folder, facts.package)
         undo.callback(child.close)

@@ -11,10 +11,15 @@ import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
-from torpor.board import Emulator
-from torpor.errors import DeviceError
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
 
+from torpor.board import Emulator, Memory
+from torpor.errors import DeviceError, UsageError
+
+FLASH_IMAGE = "flash.img"
 UART_SOCKET = "uart.sock"
 QMP_SOCKET = "qmp.sock"
 QMP_TIMEOUT = 10.0
@@ -23,17 +28,49 @@ QMP_TIMEOUT = 10.0
 def command(facts: Emulator, elf: Path) -> list[str]:
     """Return the command line. It starts stopped (-S): whoever connects loses no output.
 
-    The sockets are relative to the working directory, so that no path has to be quoted.
+    The sockets are relative to the working directory, so that no path has to be quoted; so is the
+    flash image of a machine that starts from flash, see `flash_image`.
     """
+    flash = ("if=pflash", "unit=0", "format=raw", f"file={FLASH_IMAGE}", "readonly=on")
+    code = ["-drive", ",".join(flash)] if facts.flash_image else ["-kernel", str(elf.resolve())]
     count = [] if facts.icount_shift is None else ["-icount", f"shift={facts.icount_shift}"]
     return [
-        *(facts.program, "-M", facts.machine, "-kernel", str(elf.resolve())),
+        *(facts.program, "-M", facts.machine, *code),
         *("-display", "none", "-monitor", "none", "-nic", "none", "-S"),
         *count,
         *("-chardev", f"socket,id=uart,path={UART_SOCKET},server=on,wait=off"),
         *("-serial", "chardev:uart", "-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
         *facts.args,
     ]
+
+
+def write_flash_image(elf: Path, code: Memory, image: Path) -> None:
+    """Write what a flash holds after `elf` was programmed: a sparse file, 0 where nothing is.
+
+    Args:
+        elf: the firmware.
+        code: the flash.
+        image: the file to write, as long as the flash.
+
+    Raises:
+        UsageError: `elf` is no ELF file, or has bytes outside the flash.
+    """
+    with elf.open("rb") as file, image.open("wb") as flash:
+        flash.truncate(code.size)
+        for address, data in _loaded(elf, file):
+            if not code.origin <= address <= address + len(data) <= code.origin + code.size:
+                raise UsageError(f"{elf} has bytes at {address:#x}, outside the flash")
+            flash.seek(address - code.origin)
+            flash.write(data)
+
+
+def _loaded(elf: Path, file: BinaryIO) -> list[tuple[int, bytes]]:
+    """Return address and bytes of everything that an ELF file wants loaded."""
+    try:
+        segments = [s for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
+        return [(s["p_paddr"], s.data()) for s in segments]
+    except ELFError:
+        raise UsageError(f"{elf} is no ELF file") from None
 
 
 def instructions(facts: Emulator, ticks: int, timer_hz: int) -> int | None:

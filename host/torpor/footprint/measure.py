@@ -130,12 +130,12 @@ def _symbols(image: Any) -> dict[str, int]:
 
 
 def _stack(graphs: Iterable[str], linked: set[str], board: Board) -> Any:
-    declared = tomllib.loads(CALLS_TOML.read_text())
+    declared, core = tomllib.loads(CALLS_TOML.read_text()), board.core
     graph = CallGraph()
     for text in graphs:
         graph.add(text)
     analysis = StackAnalysis(graph, linked, declared["targets"], declared["library"])
-    return worst_case(analysis, declared["start"], declared["frame"][board.core.name])
+    return worst_case(analysis, declared["start"][core.architecture], declared["frame"][core.name])
 
 
 def _parts(placed: Iterable[Piece]) -> dict[str, int]:
