@@ -112,12 +112,18 @@ enum plan_op {
     PLAN_OP_PAD_S8 = 12,
     PLAN_OP_SOFTMAX_S8 = 13,
     PLAN_OP_RELU_S8 = 14,
-    PLAN_OP_COUNT = 15,
+    PLAN_OP_SUB_S8 = 15,
+    PLAN_OP_MUL_S8 = 16,
+    PLAN_OP_MAXIMUM_S8 = 17,
+    PLAN_OP_MINIMUM_S8 = 18,
+    PLAN_OP_COUNT = 19,
 };
 
 /* plan_op_t.flags */
 #define PLAN_OP_OVERLAP    1 /* output may share bytes with input 0, see overlap.h */
 #define PLAN_OP_PER_TENSOR 2 /* the channel block has one multiplier and shift for all channels */
+#define PLAN_OP_CONST_A    4 /* operand a is a constant of the data section, no tensor */
+#define PLAN_OP_CONST_B    8 /* operand b is; never both */
 
 /* Head of every operator record. Records lie back to back; `words` is the whole record in
  * 32-bit words, this head included, and must be the exact size of the record of that code. */
@@ -257,8 +263,13 @@ typedef struct {
     plan_rescale_t rescale;
 } plan_mean_t;
 
-/* y[d0, d1, d2, d3] = a[...] + b[...]; strides in elements, 0 repeats along that dimension.
- * Both inputs are shifted left by left_shift, rescaled, added, rescaled. */
+/* y[d0, d1, d2, d3] = a[...] (op) b[...]; strides in elements, 0 repeats along that dimension.
+ *   ADD, SUB: both inputs are shifted left by left_shift, rescaled, added or subtracted, and
+ *     rescaled.
+ *   MUL: the product of the differences to the zero points is rescaled by y_rescale.
+ *   MAXIMUM, MINIMUM: of the codes themselves, whatever the zero points and rescales.
+ * All but the last two add y_zero_point and clamp to act_min .. act_max. A constant operand has
+ * its codes at `constant` in the data section, 4-byte aligned, and the tensor number 0. */
 typedef struct {
     plan_op_t op;
     uint16_t a;
@@ -277,7 +288,8 @@ typedef struct {
     plan_rescale_t y_rescale;
     int16_t act_min;
     int16_t act_max;
-} plan_add_t;
+    uint32_t constant; /* 0 without one */
+} plan_binary_t;
 
 /* y: [before[i] + dims[i] + after[i]], filled with `value` around x: [dims[i]]. */
 typedef struct {

@@ -188,7 +188,8 @@ def test_the_report_accounts_for_every_byte_of_the_plan() -> None:
     report = compiled.report
     assert sum(report.sections.values()) == report.plan_bytes == len(compiled.plan)
     stored = sum(
-        o.data.weights_bytes + o.data.channels_bytes - o.data.shared_bytes for o in report.ops
+        o.data.weights_bytes + o.data.channels_bytes + o.data.constant_bytes - o.data.shared_bytes
+        for o in report.ops
     )
     assert 0 <= report.sections["data"] - stored < 4 * 2 * len(report.ops)
     assert sum(o.record_bytes for o in report.ops) == report.sections["records"]

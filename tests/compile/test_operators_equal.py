@@ -203,27 +203,77 @@ def test_mean(
     equal(g, g.mean(x, axes, **y_codes, keep_dims=keep_dims), seed)
 
 
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM"])
 @FEW
 @given(
     seed=SEEDS,
     a_codes=QUANTIZATION,
     b_codes=QUANTIZATION,
     dims=st.lists(st.tuples(st.integers(1, 4), st.integers(0, 2)), min_size=1, max_size=4),
+    constant=st.sampled_from("ab-"),
     activation=ACTIVATION,
 )
-def test_add(
+def test_two_operands(
     *,
+    name: str,
     seed: int,
     a_codes: dict[str, Any],
     b_codes: dict[str, Any],
     dims: list[tuple[int, int]],
+    constant: str,
     activation: str,
 ) -> None:
     g = GraphBuilder()
-    a = g.input([1 if who == 1 else n for n, who in dims], **a_codes)
-    b = g.input([1 if who == 2 else n for n, who in dims][seed % 2 * (len(dims) - 1) :], **b_codes)
-    scale = max(a_codes["scale"], b_codes["scale"]) * (0.3 + seed % 7)
-    equal(g, g.add(a, b, scale=scale, zero_point=seed % 256 - 128, activation=activation), seed)
+    a_shape = [1 if who == 1 else n for n, who in dims]
+    b_shape = [1 if who == 2 else n for n, who in dims][seed % 2 * (len(dims) - 1) :]
+    operands = []
+    for letter, shape, code in (("a", a_shape, a_codes), ("b", b_shape, b_codes)):
+        values = codes(np.random.default_rng(seed), tuple(shape))
+        operands.append(
+            g.constant(values, **code) if constant == letter else g.input(shape, **code)
+        )
+    product, larger = a_codes["scale"] * b_codes["scale"], max(a_codes["scale"], b_codes["scale"])
+    scale = (product if name == "MUL" else larger) * (0.3 + seed % 70)
+    zero_point = seed % 256 - 128
+    y = g.binary(name, *operands, scale=scale, zero_point=zero_point, activation=activation)
+    equal(g, y, seed)
+
+
+@pytest.mark.parametrize("name", ["ADD", "SUB", "MUL"])
+@pytest.mark.parametrize("ratio", [2.0**-14, 2.0**-3, 1.0, 2.0**9])
+@pytest.mark.parametrize("zero_point", [-128, 127])
+def test_two_operands_with_extreme_scales(name: str, ratio: float, zero_point: int) -> None:
+    g = GraphBuilder()
+    a = g.input((1, 4000), scale=0.37, zero_point=zero_point)
+    b = g.input((1, 4000), scale=0.37 * ratio, zero_point=-1 - zero_point)
+    scale = 0.37 * 0.37 * ratio * 131 if name == "MUL" else 0.37 * max(ratio, 1.0) * 0.9
+    equal(g, g.binary(name, a, b, scale=scale, zero_point=5), 1)
+
+
+def test_a_product_that_overflows_the_output_is_clamped() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 300), scale=0.5, zero_point=3)
+    equal(g, g.binary("MUL", x, g.constant([[-7]], scale=0.5), scale=0.001), 2)
+
+
+# Where the ratios in double and the ratios rounded to float give one difference another code.
+DIFFERENCES = [
+    (0.9719730615615845, 0.7769175171852112, 1.6163678169250488),
+    (0.5263098478317261, 0.3158785104751587, 1.0090980529785156),
+    (0.7849328517913818, 0.2587549090385437, 1.5290573835372925),
+    (0.6748717427253723, 0.8465728759765625, 0.5347502827644348),
+]
+
+
+@pytest.mark.parametrize(("a_scale", "b_scale", "y_scale"), DIFFERENCES)
+def test_the_ratios_of_the_scales_of_sub_are_double_as_in_tflm(
+    a_scale: float, b_scale: float, y_scale: float
+) -> None:
+    g = GraphBuilder()
+    every = np.arange(-128, 128).reshape(256, 1)
+    a = g.constant(every, scale=a_scale, zero_point=-128)
+    b = g.input((1, 4000), scale=b_scale, zero_point=-128)
+    equal(g, g.binary("SUB", a, b, scale=y_scale), 0)
 
 
 @FEW

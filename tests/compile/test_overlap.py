@@ -10,7 +10,7 @@ from torpor.compile.emit import pack_record
 from torpor.compile.lowering import Record
 from torpor.compile.overlap import overlap_distance
 from torpor.engine import overlap_distance as in_c
-from torpor.plan.layout import OPCODES
+from torpor.plan.layout import CONST, OPCODES
 
 SMALL = st.integers(1, 9)
 WINDOW: dict[str, st.SearchStrategy[Any]] = {
@@ -27,8 +27,10 @@ FOUR = st.lists(st.integers(1, 3), min_size=4, max_size=4)
 STRIDES = st.one_of(
     st.just([27, 9, 3, 1]), st.lists(st.sampled_from([0, 1, 2, 3, 6]), min_size=4, max_size=4)
 )
+PAIR = {"dims": FOUR, "a_strides": STRIDES, "b_strides": STRIDES}
+BINARY = ("ADD_S8", "SUB_S8", "MUL_S8", "MAXIMUM_S8", "MINIMUM_S8")
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
-    "ADD_S8": {"dims": FOUR, "a_strides": STRIDES, "b_strides": STRIDES},
+    **dict.fromkeys(BINARY, PAIR),
     "AVERAGE_POOL_2D_S8": {**WINDOW, "channels": SMALL},
     "CONV_2D_S4": {**CONV, "groups": st.just(1)},
     "CONV_2D_S8": {**CONV, "groups": st.just(1)},
@@ -44,6 +46,13 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
 }
 
+OPERANDS = [
+    ({"a": 0, "b": 0}, 0),
+    ({"a": 0, "b": 1}, 0),
+    ({"a": 0}, CONST["PLAN_OP_CONST_B"]),
+    ({"b": 0}, CONST["PLAN_OP_CONST_A"]),
+]
+
 
 def test_every_operator_of_the_plan_is_compared() -> None:
     assert set(FIELDS) == set(OPCODES.values())
@@ -54,7 +63,9 @@ def test_every_operator_of_the_plan_is_compared() -> None:
 def test_both_formulas_agree(data: st.DataObject) -> None:
     code = data.draw(st.sampled_from(sorted(FIELDS)))
     fields = {name: data.draw(strategy) for name, strategy in FIELDS[code].items()}
-    inputs = {"a": 0, "b": data.draw(st.integers(0, 1))} if code == "ADD_S8" else {"x": 0}
-    record = Record(code, fields, {**inputs, "y": 2})
-    raw = pack_record(code, 0, {**fields, **record.tensors})
+    inputs, flags = {"x": 0}, 0
+    if code in BINARY:
+        inputs, flags = data.draw(st.sampled_from(OPERANDS))
+    record = Record(code, fields, {**inputs, "y": 2}, flags=flags)
+    raw = pack_record(code, flags, {**fields, **record.tensors})
     assert overlap_distance(record) == in_c(raw)

@@ -112,11 +112,31 @@ def test_weights_that_are_computed_are_refused() -> None:
     assert "must be a constant" in error.message
 
 
-def test_a_constant_summand_is_refused() -> None:
+def test_a_sum_of_two_constants_is_refused() -> None:
+    g = GraphBuilder()
+    g.input((1, 6), scale=0.1)
+    c = g.constant(np.ones((1, 6)), scale=0.1)
+    assert "should have folded" in refusal(g.build([g.add(c, c, scale=0.2)])).message
+
+
+def test_a_constant_summand_without_a_scale_is_refused() -> None:
     g = GraphBuilder()
     x = g.input((1, 6), scale=0.1)
-    c = g.constant(np.ones((1, 6)), scale=0.1)
-    assert "a constant where" in refusal(g.build([g.add(x, c, scale=0.2)])).message
+    c = g.constant(np.ones((1, 6)))
+    assert "one scale" in refusal(g.build([g.add(x, c, scale=0.2)])).message
+
+
+@pytest.mark.parametrize("name", ["ADD", "SUB"])
+def test_a_sum_whose_output_scale_is_too_small_is_refused_as_tflm_does(name: str) -> None:
+    g = GraphBuilder()
+    x = g.input((1, 6), scale=1.0)
+    assert "too small" in refusal(g.build([g.binary(name, x, x, scale=1e-6)])).message
+
+
+def test_a_product_whose_output_scale_is_far_too_small_is_refused() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 6), scale=1.0)
+    assert "2^30" in refusal(g.build([g.binary("MUL", x, x, scale=1e-10)])).message
 
 
 def test_a_mean_over_axes_that_are_no_neighbours_is_refused() -> None:

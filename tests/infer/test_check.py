@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from tests.infer.hammer import judge, run_confined
 from tests.support.plans import (
     CODES,
+    CONST_A,
+    CONST_B,
     CONV,
     OVERLAP,
     PER_TENSOR,
@@ -37,6 +39,8 @@ from torpor.engine import Engine, check
 from torpor.engine.library import open_infer
 from torpor.paths import ROOT
 from torpor.plan.layout import CONST
+
+UNKNOWN = CONST["PLAN_OP_COUNT"]
 
 
 def word(plan: bytes) -> str:
@@ -169,14 +173,14 @@ def test_init_refuses_a_plan_whose_kernels_are_not_linked() -> None:
     assert open_with_arena(plan, shift=0, missing=0) == library.INFER_E_KERNEL
 
 
-@pytest.mark.parametrize("bit", [0, 15, 31])
+@pytest.mark.parametrize("bit", [0, UNKNOWN, 31])
 def test_an_unknown_kernel_bit_is_refused(bit: int) -> None:
     plan = chain().build()
     bits = field_named(plan, "header.kernels[0]")
     assert word(bits.set(plan, bits.get(plan) | 1 << bit)) == "kernel"
 
 
-@pytest.mark.parametrize("code", [0, 15, 64, 255])
+@pytest.mark.parametrize("code", [0, UNKNOWN, 64, 255])
 def test_an_unknown_operator_is_refused(code: int) -> None:
     assert changed_word("copy", "op 0.op.code", code) == "kernel"
 
@@ -433,12 +437,20 @@ def test_operators_must_fill_their_section() -> None:
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_unknown_flags_are_refused(name: str) -> None:
     plan = SPECIMENS[name]().build()
-    for bit in range(2, 8):
+    for bit in range(4, 8):
         assert word(changed(plan, "op 0.op.flags", 1 << bit)) == "record"
 
 
 @pytest.mark.parametrize(
-    ("name", "flag"), [("pad", OVERLAP), ("pad", PER_TENSOR), ("mean", PER_TENSOR)]
+    ("name", "flag"),
+    [
+        ("pad", OVERLAP),
+        ("pad", PER_TENSOR),
+        ("mean", PER_TENSOR),
+        ("add", PER_TENSOR),
+        ("relu", CONST_A),
+        ("conv s8", CONST_B),
+    ],
 )
 def test_flags_that_mean_nothing_to_an_operator_are_refused(name: str, flag: int) -> None:
     assert changed_word(name, "op 0.op.flags", flag) == "record"
@@ -448,7 +460,8 @@ def test_flags_that_mean_nothing_to_an_operator_are_refused(name: str, flag: int
 def test_tensors_of_a_record_must_exist(name: str) -> None:
     plan = SPECIMENS[name]().build()
     for field in fields_of(plan):
-        if field.label in {"op 0.x", "op 0.y", "op 0.a", "op 0.b"}:
+        unused = {"constant a": "op 0.a", "constant b": "op 0.b"}.get(name)
+        if field.label in {"op 0.x", "op 0.y", "op 0.a", "op 0.b"} - {unused}:
             assert word(field.set(plan, 99)) == "record"
             assert word(field.set(plan, 0xFFFF)) == "record"
 
@@ -456,6 +469,18 @@ def test_tensors_of_a_record_must_exist(name: str) -> None:
 @pytest.mark.parametrize("name", ["fully connected s8", "add"])
 def test_reserved_fields_must_be_zero(name: str) -> None:
     assert changed_word(name, "op 0.reserved", 1) == "record"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("constant a", "a"), ("constant b", "b"), ("add", "constant"), ("constant b", "reserved")],
+)
+def test_what_a_record_of_two_operands_does_not_use_must_be_zero(name: str, label: str) -> None:
+    assert changed_word(name, f"op 0.{label}", 1) == "record"
+
+
+def test_at_most_one_operand_is_a_constant() -> None:
+    assert changed_word("constant a", "op 0.op.flags", CONST_A | CONST_B) == "record"
 
 
 # Shapes
@@ -467,6 +492,8 @@ GEOMETRY = {
     "average pool": ["batches", "channels", "in_h", "in_w", "out_h", "out_w"],
     "mean": ["outer", "reduced", "inner"],
     "add": ["dims[2]", "dims[3]", "a_strides[2]", "b_strides[3]"],
+    "constant a": ["dims[2]", "b_strides[3]"],
+    "constant b": ["dims[3]", "a_strides[2]"],
     "pad": ["dims[1]", "before[1]", "after[4]"],
     "softmax": ["rows", "depth"],
     "relu": ["count"],
@@ -554,6 +581,8 @@ RANGES = {
     "max pool": ["act_min", "act_max"],
     "mean": ["x_zero_point", "y_zero_point"],
     "add": ["a_zero_point", "b_zero_point", "y_zero_point", "act_min", "act_max"],
+    "mul": ["a_zero_point", "b_zero_point", "y_zero_point", "act_min", "act_max"],
+    "constant b": ["a_zero_point", "b_zero_point", "y_zero_point"],
     "pad": ["value"],
     "relu": ["x_zero_point", "y_zero_point", "act_min", "act_max"],
 }
@@ -629,6 +658,21 @@ def test_constants_must_lie_aligned_in_the_data_section(name: str, label: str) -
     end = field_named(plan, "header.data_bytes").get(plan)
     for value in (end, field.get(plan) + 1, field.get(plan) + 2, 0xFFFFFFFC, 1 << 31):
         assert word(field.set(plan, value)) == "data"
+
+
+@pytest.mark.parametrize("name", ["constant a", "constant b"])
+def test_a_constant_operand_must_lie_aligned_in_the_data_section(name: str) -> None:
+    plan = SPECIMENS[name]().build()
+    field = field_named(plan, "op 0.constant")
+    end = field_named(plan, "header.data_bytes").get(plan)
+    for value in (end, field.get(plan) + 1, field.get(plan) + 4, 0xFFFFFFFC, 1 << 31):
+        assert word(field.set(plan, value)) == "data"
+
+
+def test_the_strides_of_a_constant_operand_must_stay_inside_the_data_section() -> None:
+    assert changed_word("constant a", "op 0.a_strides[2]", 3) == "ok"
+    assert changed_word("constant a", "op 0.a_strides[2]", 5) == "data"
+    assert changed_word("constant b", "op 0.b_strides[3]", 0xFFFFFFFF) == "data"
 
 
 @pytest.mark.parametrize("missing", [1, 4, 16])

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from tests.support.plans import (
     CODES,
+    CONST_A,
+    CONST_B,
     OVERLAP,
     POINTS,
     RANGE,
@@ -137,6 +139,13 @@ def test_an_addition_works_in_place_where_its_first_input_is_not_repeated(
         "ADD_S8", a=0, b=b, y=2, dims=[1, 1, 3, 4], a_strides=strides[0], b_strides=strides[1]
     )
     assert overlap_distance(raw) == distance
+
+
+@pytest.mark.parametrize("flag", [CONST_A, CONST_B])
+def test_beside_a_constant_only_the_order_of_the_other_operand_counts(flag: int) -> None:
+    strides = {"a_strides": [12, 12, 4, 1], "b_strides": [0, 0, 0, 1]}
+    raw = record("MUL_S8", flag, y=1, dims=[1, 1, 3, 4], **strides)
+    assert overlap_distance(raw) == (NEVER if flag == CONST_A else 0)
 
 
 @settings(deadline=None)

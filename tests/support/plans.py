@@ -18,6 +18,8 @@ NO_STRING = CONST["PLAN_NO_STRING"]
 CODES = {name: code for code, name in OPCODES.items()}
 OVERLAP = CONST["PLAN_OP_OVERLAP"]
 PER_TENSOR = CONST["PLAN_OP_PER_TENSOR"]
+CONST_A = CONST["PLAN_OP_CONST_A"]
+CONST_B = CONST["PLAN_OP_CONST_B"]
 HALF = {"multiplier": 1 << 30, "shift": 0}
 """The rescale factor 1/2."""
 
@@ -134,7 +136,9 @@ def one_op(
 ) -> PlanBuilder:
     """A plan of one operator. `sizes` are the bytes of its inputs and, last, of its output."""
     plan = PlanBuilder()
-    names = ["a", "b"] if name == "ADD_S8" else ["x"]
+    names = ["x"]
+    if record_type(CODES[name]) == "plan_binary_t":
+        names = [n for n, flag in (("a", CONST_A), ("b", CONST_B)) if not flags & flag]
     places = offsets or [sum(sizes[:i]) for i in range(len(sizes))]
     for offset, size in zip(places[:-1], sizes[:-1], strict=True):
         plan.inputs.append(plan.io(plan.tensor(offset, size, 0, 1), name=6))
@@ -235,22 +239,35 @@ def pool(name: str) -> PlanBuilder:
     return one_op(name, [60, 18], lambda _: POOL)
 
 
+BINARY = {
+    "left_shift": 20,
+    "dims": [1, 1, 3, 4],
+    "a_strides": [12, 12, 4, 1],
+    "b_strides": [0, 0, 0, 1],
+    "a_zero_point": 1,
+    "b_zero_point": -2,
+    "y_zero_point": 3,
+    "a_rescale": HALF,
+    "b_rescale": HALF,
+    "y_rescale": {"multiplier": 1 << 30, "shift": -18},
+    **RANGE,
+}
+
+
 def add() -> PlanBuilder:
     """A row added to each row."""
-    values = {
-        "left_shift": 20,
-        "dims": [1, 1, 3, 4],
-        "a_strides": [12, 12, 4, 1],
-        "b_strides": [0, 0, 0, 1],
-        "a_zero_point": 1,
-        "b_zero_point": -2,
-        "y_zero_point": 3,
-        "a_rescale": HALF,
-        "b_rescale": HALF,
-        "y_rescale": {"multiplier": 1 << 30, "shift": -18},
-        **RANGE,
-    }
-    return one_op("ADD_S8", [12, 4, 12], lambda _: values)
+    return one_op("ADD_S8", [12, 4, 12], lambda _: BINARY)
+
+
+def constant_operand(name: str, flag: int) -> PlanBuilder:
+    """An operator of two operands, one of which lies in the data section."""
+    size, other = (12, 4) if flag == CONST_A else (4, 12)
+
+    def arguments(plan: PlanBuilder) -> dict[str, Any]:
+        plan.put(bytes(4))
+        return BINARY | {"constant": plan.put(bytes(range(200, 200 + size)))}
+
+    return one_op(name, [other, 12], arguments, flag)
 
 
 def chain() -> PlanBuilder:
@@ -309,6 +326,12 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
         "MEAN_S8", [30, 6], lambda _: MEAN | {"rescale": {"multiplier": 858993459, "shift": -2}}
     ),
     "add": add,
+    "sub": lambda: one_op("SUB_S8", [12, 4, 12], lambda _: BINARY),
+    "mul": lambda: one_op("MUL_S8", [12, 4, 12], lambda _: BINARY),
+    "maximum": lambda: one_op("MAXIMUM_S8", [12, 4, 12], lambda _: BINARY),
+    "minimum": lambda: one_op("MINIMUM_S8", [12, 4, 12], lambda _: BINARY),
+    "constant a": lambda: constant_operand("SUB_S8", CONST_A),
+    "constant b": lambda: constant_operand("ADD_S8", CONST_B),
     "pad": lambda: one_op("PAD_S8", [12, 2 * 3 * 1 * 5 * 6], lambda _: PAD),
     "softmax": lambda: one_op(
         "SOFTMAX_S8",

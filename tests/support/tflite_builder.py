@@ -283,11 +283,26 @@ class GraphBuilder:
         self, a: int, b: int, *, scale: float, zero_point: int = 0, activation: str = "none"
     ) -> int:
         """ADD with NumPy broadcasting."""
-        options = schema.AddOptionsT()
-        options.fusedActivationFunction = ACTIVATIONS[activation]
+        return self.binary("ADD", a, b, scale=scale, zero_point=zero_point, activation=activation)
+
+    def binary(
+        self,
+        name: str,
+        a: int,
+        b: int,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        activation: str = "none",
+    ) -> int:
+        """ADD, SUB, MUL, or without an activation MAXIMUM, MINIMUM, with NumPy broadcasting."""
+        kinds = {"ADD": schema.AddOptionsT, "SUB": schema.SubOptionsT, "MUL": schema.MulOptionsT}
+        options = kinds.get(name, schema.MaximumMinimumOptionsT)()
+        if name in kinds:
+            options.fusedActivationFunction = ACTIVATIONS[activation]
         shape = np.broadcast_shapes(tuple(self.shape(a)), tuple(self.shape(b)))
         y = self.tensor(shape, scale=scale, zero_point=zero_point)
-        self.op("ADD", [a, b], [y], options)
+        self.op(name, [a, b], [y], options)
         return y
 
     def pad(self, x: int, paddings: Sequence[tuple[int, int]], value: int | None = None) -> int:

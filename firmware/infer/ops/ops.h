@@ -9,7 +9,7 @@
 
 #include "infer/kernel.h"
 
-infer_status_t infer_check_add(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_binary(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *, const plan_op_t *,
@@ -22,7 +22,7 @@ infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, inf
 infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
-int32_t infer_overlap_add(const plan_op_t *op);
+int32_t infer_overlap_binary(const plan_op_t *op);
 int32_t infer_overlap_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_fully_connected(const plan_op_t *op);

@@ -41,7 +41,7 @@ class Record:
         code: the plan's operator name ("CONV_2D_S8").
         fields: the record's members, except tensors and data offsets.
         tensors: member ("x", "a", "b", "y") -> tensor of the graph; "y" is the output.
-        data: member ("weights", "channels") -> bytes for the data section.
+        data: member ("weights", "channels", "constant") -> bytes for the data section.
         flags: PLAN_OP_* flags.
         note: why this record, for the report.
     """
@@ -145,6 +145,10 @@ class Site:
         if tensor.data is not None:
             self.unsupported("a constant where an activation is expected", tensor)
         return self._checked(tensor)
+
+    def operand(self, position: int) -> Tensor:
+        """Return the int8 activation or constant at input `position`, its quantization checked."""
+        return self._checked(self.any_input(position))
 
     def output(self) -> Tensor:
         """Return the only output, an int8 activation, its quantization checked."""

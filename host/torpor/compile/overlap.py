@@ -57,12 +57,14 @@ def _fully_connected(record: Record) -> int:
     return int(w["out_n"] + max(0, w["out_n"] - w["in_n"]) * (w["batches"] - 1))
 
 
-def _add(record: Record) -> int:
+def _binary(record: Record) -> int:
     dims = record.fields["dims"]
-    same = record.tensors["a"] == record.tensors["b"]
-    in_order = _contiguous(dims, record.fields["a_strides"])
-    harmless = not same or _contiguous(dims, record.fields["b_strides"])
-    return 0 if in_order and harmless else NEVER
+    a_in_order = _contiguous(dims, record.fields["a_strides"])
+    b_in_order = _contiguous(dims, record.fields["b_strides"])
+    if "a" not in record.tensors:
+        return 0 if b_in_order else NEVER
+    same = record.tensors["a"] == record.tensors.get("b")
+    return 0 if a_in_order and (b_in_order or not same) else NEVER
 
 
 def _contiguous(dims: list[int], strides: list[int]) -> bool:
@@ -75,15 +77,19 @@ def _contiguous(dims: list[int], strides: list[int]) -> bool:
 
 
 _FORMULAS: dict[str, Callable[[Record], int]] = {
-    "ADD": _add,
+    "ADD": _binary,
     "AVERAGE_POOL_2D": _window,
     "CONV_2D": _window,
     "COPY": _in_place,
     "DEPTHWISE_CONV_2D": _window,
     "FULLY_CONNECTED": _fully_connected,
+    "MAXIMUM": _binary,
     "MAX_POOL_2D": _window,
     "MEAN": _in_place,
+    "MINIMUM": _binary,
+    "MUL": _binary,
     "PAD": _never,
     "RELU": _in_place,
     "SOFTMAX": _in_place,
+    "SUB": _binary,
 }

@@ -23,6 +23,7 @@ class OpBytes:
 
     weights_bytes: int = 0
     channels_bytes: int = 0
+    constant_bytes: int = 0
     shared_bytes: int = 0
 
 
@@ -112,7 +113,8 @@ class Report:
     def _op_lines(self) -> list[str]:
         lines = []
         for op in self.ops:
-            size = f"{op.record_bytes} + {op.data.weights_bytes} + {op.data.channels_bytes}"
+            constants = op.data.weights_bytes + op.data.constant_bytes
+            size = f"{op.record_bytes} + {constants} + {op.data.channels_bytes}"
             shape = "x".join(map(str, op.shape))
             lines.append(f"  {op.step:>3}  {op.kernel:<22} {size:>20}  -> {shape}")
             lines += [f"         {reason}" for reason in op.reasons]

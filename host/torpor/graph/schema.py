@@ -71,6 +71,7 @@ KINDS: dict[int, Kind] = {
     4: Kind("DEPTHWISE_CONV_2D", 2, _DEPTHWISE),
     9: Kind("FULLY_CONNECTED", 8, _FULLY_CONNECTED),
     17: Kind("MAX_POOL_2D", 5, _POOL),
+    18: Kind("MUL", 21, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     19: Kind("RELU"),
     20: Kind("RELU_N1_TO_1"),
     21: Kind("RELU6"),
@@ -78,7 +79,10 @@ KINDS: dict[int, Kind] = {
     25: Kind("SOFTMAX", 9, {"beta": Option(0, "f", 0.0)}),
     34: Kind("PAD"),
     40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
+    41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     43: Kind("SQUEEZE"),
+    55: Kind("MAXIMUM"),
+    57: Kind("MINIMUM"),
     60: Kind("PADV2"),
     70: Kind("EXPAND_DIMS"),
 }

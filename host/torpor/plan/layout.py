@@ -109,11 +109,16 @@ def fingerprint() -> str:
 
 OPCODES: dict[int, str] = {
     value: name.removeprefix("PLAN_OP_")
-    for name, value in CONST.items()
-    if name.startswith("PLAN_OP_")
-    and name not in ("PLAN_OP_COUNT", "PLAN_OP_OVERLAP", "PLAN_OP_PER_TENSOR")
+    for name, value in ffi.typeof("enum plan_op").relements.items()
+    if name != "PLAN_OP_COUNT"
 }
 """Operator name ("CONV_2D_S8") by code."""
+
+_SHARED = {
+    "average_pool_2d": "pool_2d",
+    "max_pool_2d": "pool_2d",
+    **dict.fromkeys(("add", "sub", "mul", "maximum", "minimum"), "binary"),
+}
 
 
 def record_type(code: int) -> str:
@@ -123,8 +128,7 @@ def record_type(code: int) -> str:
         KeyError: no such operator.
     """
     name = OPCODES[code].lower()
-    candidates = [name, name.rpartition("_")[0]]
-    if "_pool_2d" in name:
-        candidates = ["pool_2d"]
+    family = name.rpartition("_")[0]
+    candidates = [_SHARED.get(family, family), name]
     found = [f"plan_{c}_t" for c in candidates if f"plan_{c}_t" in struct_names()]
     return found[0]

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * SUB, with broadcasting.
+ * Semantics: TFLM kernels/internal/reference/sub.h.
+ */
+#include "infer/kernels/binary.h"
+
+static int8_t sub(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    a = binary_rescaled(a - c->a_zero_point, c->left_shift, &c->a_rescale);
+    b = binary_rescaled(b - c->b_zero_point, c->left_shift, &c->b_rescale);
+    return binary_output(c, wrapping_sub(a, b));
+}
+
+static void sub_s8_run(const infer_t *model, const plan_op_t *op)
+{
+    binary_run(model, op, sub);
+}
+
+const infer_kernel_t infer_sub_s8 = {
+    .words = sizeof(plan_binary_t) / 4,
+    .flags = BINARY_FLAGS,
+    .check = infer_check_binary,
+    .overlap = infer_overlap_binary,
+    .run = sub_s8_run,
+};
