@@ -116,7 +116,8 @@ enum plan_op {
     PLAN_OP_MUL_S8 = 16,
     PLAN_OP_MAXIMUM_S8 = 17,
     PLAN_OP_MINIMUM_S8 = 18,
-    PLAN_OP_COUNT = 19,
+    PLAN_OP_LUT_S8 = 19,
+    PLAN_OP_COUNT = 20,
 };
 
 /* plan_op_t.flags */
@@ -327,6 +328,16 @@ typedef struct {
     int16_t act_max;
     plan_rescale_t rescale;
 } plan_relu_t;
+
+/* y[i] = the code number x[i] + 128 of the 256 codes at `constant` in the data section, 4-byte
+ * aligned: any function of one code. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    uint32_t constant;
+} plan_lut_t;
 
 /* y = x, byte for byte. */
 typedef struct {

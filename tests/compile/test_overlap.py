@@ -39,6 +39,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "DEPTHWISE_CONV_2D_S8": {**CONV, "multiplier": SMALL},
     "FULLY_CONNECTED_S4": ROWS,
     "FULLY_CONNECTED_S8": ROWS,
+    "LUT_S8": {"count": SMALL},
     "MAX_POOL_2D_S8": {**WINDOW, "channels": SMALL},
     "MEAN_S8": {"outer": SMALL, "reduced": SMALL, "inner": SMALL},
     "PAD_S8": {"dims": st.just([1, 1, 2, 3, 4])},

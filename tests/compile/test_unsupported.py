@@ -25,12 +25,12 @@ def test_an_unknown_operator_is_named_with_index_tensor_and_an_alternative() -> 
     g = GraphBuilder()
     x = g.input((1, 4), scale=0.1)
     y = g.unary("RELU", x)
-    z = g.tensor((1, 4), scale=1 / 256, zero_point=-128, name="probability")
-    g.op("LOGISTIC", [y], [z])
+    z = g.tensor((1, 4), scale=0.1, name="probability")
+    g.op("ELU", [y], [z])
     error = refusal(g.build([z]))
     assert isinstance(error, UnsupportedError)
-    assert "operator 1 (LOGISTIC), output tensor 2 'probability' (int8 [1, 4])" in error.message
-    assert "SOFTMAX" in error.hint and "CONV_2D" in error.hint
+    assert "operator 1 (ELU), output tensor 2 'probability' (int8 [1, 4])" in error.message
+    assert "use RELU instead" in error.hint and "CONV_2D" in error.hint
 
 
 def test_a_custom_operator_is_named() -> None:

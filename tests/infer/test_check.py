@@ -497,6 +497,7 @@ GEOMETRY = {
     "pad": ["dims[1]", "before[1]", "after[4]"],
     "softmax": ["rows", "depth"],
     "relu": ["count"],
+    "lut": ["count"],
     "copy": ["bytes"],
 }
 
@@ -660,7 +661,7 @@ def test_constants_must_lie_aligned_in_the_data_section(name: str, label: str) -
         assert word(field.set(plan, value)) == "data"
 
 
-@pytest.mark.parametrize("name", ["constant a", "constant b"])
+@pytest.mark.parametrize("name", ["constant a", "constant b", "lut"])
 def test_a_constant_operand_must_lie_aligned_in_the_data_section(name: str) -> None:
     plan = SPECIMENS[name]().build()
     field = field_named(plan, "op 0.constant")

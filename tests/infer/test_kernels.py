@@ -96,6 +96,18 @@ def test_an_addition_follows_any_strides(
 
 
 @EXAMPLES
+@given(table=st.permutations(range(256)), seed=seeds)
+def test_a_table_is_indexed_from_the_smallest_code_on(table: list[int], seed: int) -> None:
+    x = random_codes(seed, 300)
+    codes_of = np.array(table, np.uint8).view(np.int8)
+    plan = one_op(
+        "LUT_S8", [300, 300], lambda p: {"count": 300, "constant": p.put(codes_of.tobytes())}
+    )
+    found = Engine(plan.build(), sanitize=True).invoke([x])[0]
+    np.testing.assert_array_equal(found, codes_of[x.astype(int) + 128])
+
+
+@EXAMPLES
 @given(
     shape=st.tuples(sizes, st.integers(1, 40), sizes),
     points=st.tuples(codes, codes),

@@ -112,7 +112,7 @@ def test_the_distance_of_a_fully_connected_layer_is_exact(
     assert overlap_distance(raw) == needed(list(rows(batches, in_n, out_n)))
 
 
-@pytest.mark.parametrize("name", ["RELU_S8", "COPY", "SOFTMAX_S8", "MEAN_S8"])
+@pytest.mark.parametrize("name", ["RELU_S8", "LUT_S8", "COPY", "SOFTMAX_S8", "MEAN_S8"])
 def test_operators_that_go_element_by_element_work_in_place(name: str) -> None:
     assert overlap_distance(record(name)) == 0
 

@@ -339,6 +339,9 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
         lambda _: SOFTMAX | {"rescale": {"multiplier": 1 << 30, "shift": 20}},
     ),
     "relu": lambda: one_op("RELU_S8", [9, 9], lambda _: RELU),
+    "lut": lambda: one_op(
+        "LUT_S8", [9, 9], lambda p: {"count": 9, "constant": p.put(bytes(range(255, -1, -1)))}
+    ),
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
     "chain": chain,
 }

@@ -346,6 +346,14 @@ class GraphBuilder:
         self.op(name, [x], [y])
         return y
 
+    def leaky_relu(self, x: int, alpha: float, *, scale: float, zero_point: int = 0) -> int:
+        """LEAKY_RELU."""
+        options = schema.LeakyReluOptionsT()
+        options.alpha = alpha
+        y = self.tensor(self.shape(x), scale=scale, zero_point=zero_point)
+        self.op("LEAKY_RELU", [x], [y], options)
+        return y
+
     def build(self, outputs: Sequence[int]) -> bytes:
         """Return the finished .tflite file."""
         graph = schema.SubGraphT()

@@ -16,6 +16,7 @@ infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *, const plan_o
                                              infer_uses_t *);
 infer_status_t infer_check_fully_connected(const plan_header_t *, const plan_op_t *,
                                            infer_uses_t *);
+infer_status_t infer_check_lut(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_mean(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_pad(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);

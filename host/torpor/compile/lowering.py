@@ -20,14 +20,9 @@ ALTERNATIVES = {
     "DEQUANTIZE": "int8 outputs (inference_output_type=int8)",
     "ELU": "RELU",
     "GELU": "RELU or RELU6",
-    "HARD_SWISH": "RELU or RELU6",
-    "LEAKY_RELU": "RELU",
-    "LOGISTIC": "SOFTMAX over two classes",
-    "PRELU": "RELU",
-    "QUANTIZE": "int8 inputs and equal quantization throughout (inference_input_type=int8)",
+    "PRELU": "RELU or LEAKY_RELU",
     "REDUCE_MAX": "MAX_POOL_2D",
     "SUM": "MEAN",
-    "TANH": "RELU_N1_TO_1 fused into the layer before",
     "TRANSPOSE_CONV": "CONV_2D",
 }
 """What to use instead of operators that are not supported."""

@@ -83,6 +83,7 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "COPY": _in_place,
     "DEPTHWISE_CONV_2D": _window,
     "FULLY_CONNECTED": _fully_connected,
+    "LUT": _in_place,
     "MAXIMUM": _binary,
     "MAX_POOL_2D": _window,
     "MEAN": _in_place,

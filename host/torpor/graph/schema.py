@@ -70,6 +70,7 @@ KINDS: dict[int, Kind] = {
     3: Kind("CONV_2D", 1, _CONV),
     4: Kind("DEPTHWISE_CONV_2D", 2, _DEPTHWISE),
     9: Kind("FULLY_CONNECTED", 8, _FULLY_CONNECTED),
+    14: Kind("LOGISTIC"),
     17: Kind("MAX_POOL_2D", 5, _POOL),
     18: Kind("MUL", 21, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     19: Kind("RELU"),
@@ -77,6 +78,7 @@ KINDS: dict[int, Kind] = {
     21: Kind("RELU6"),
     22: Kind("RESHAPE", 17, {"new_shape": Option(0, "vi")}),
     25: Kind("SOFTMAX", 9, {"beta": Option(0, "f", 0.0)}),
+    28: Kind("TANH"),
     34: Kind("PAD"),
     40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
     41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
@@ -85,6 +87,10 @@ KINDS: dict[int, Kind] = {
     57: Kind("MINIMUM"),
     60: Kind("PADV2"),
     70: Kind("EXPAND_DIMS"),
+    98: Kind("LEAKY_RELU", 75, {"alpha": Option(0, "f", 0.0)}),
+    101: Kind("ABS"),
+    114: Kind("QUANTIZE"),
+    117: Kind("HARD_SWISH"),
 }
 """The operators whose options we read, by builtin code."""
 
