@@ -64,6 +64,7 @@ extern const infer_kernel_t infer_mul_s8;
 extern const infer_kernel_t infer_maximum_s8;
 extern const infer_kernel_t infer_minimum_s8;
 extern const infer_kernel_t infer_lut_s8;
+extern const infer_kernel_t infer_strided_copy_s8;
 
 /* The kernel of an operator code, or NULL. */
 static inline const infer_kernel_t *infer_find_kernel(uint32_t code)

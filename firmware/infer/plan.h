@@ -117,7 +117,8 @@ enum plan_op {
     PLAN_OP_MAXIMUM_S8 = 17,
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
-    PLAN_OP_COUNT = 20,
+    PLAN_OP_STRIDED_COPY_S8 = 20,
+    PLAN_OP_COUNT = 21,
 };
 
 /* plan_op_t.flags */
@@ -338,6 +339,18 @@ typedef struct {
     uint32_t count;
     uint32_t constant;
 } plan_lut_t;
+
+/* y[d0 .. d4] = x[start + the sum of d[i] * strides[i]], in elements; x has `count` elements.
+ * A stride may be 0 or negative: slices, transpositions and repetitions are this. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    uint32_t start;
+    uint32_t dims[5];
+    int32_t strides[5];
+} plan_strided_copy_t;
 
 /* y = x, byte for byte. */
 typedef struct {

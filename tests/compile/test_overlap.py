@@ -44,6 +44,13 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "MEAN_S8": {"outer": SMALL, "reduced": SMALL, "inner": SMALL},
     "PAD_S8": {"dims": st.just([1, 1, 2, 3, 4])},
     "RELU_S8": {"count": SMALL},
+    "STRIDED_COPY_S8": {
+        "dims": st.lists(st.integers(1, 3), min_size=5, max_size=5),
+        "strides": st.one_of(
+            st.just([81, 27, 9, 3, 1]),
+            st.lists(st.sampled_from([-1, 0, 1, 2, 3, 6, 18]), min_size=5, max_size=5),
+        ),
+    },
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
 }
 

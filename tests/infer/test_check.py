@@ -498,6 +498,7 @@ GEOMETRY = {
     "softmax": ["rows", "depth"],
     "relu": ["count"],
     "lut": ["count"],
+    "strided copy": ["count", "dims[1]", "dims[4]"],
     "copy": ["bytes"],
 }
 
@@ -571,6 +572,34 @@ def test_a_softmax_row_must_not_overflow_its_sum() -> None:
     assert word(softmax(4096)) == "shape"
     engine = Engine(softmax(4095), sanitize=True)
     assert engine.invoke([np.zeros(4095, np.int8)])[0].max() == -128
+
+
+def strided(**changes: Any) -> str:
+    values = {"count": 30, "start": 0, "dims": [1, 1, 1, 1, 12], "strides": [0, 0, 0, 0, 1]}
+    return word(one_op("STRIDED_COPY_S8", [30, 12], lambda _: values | changes).build())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"start": 18}, "ok"),
+        ({"start": 19}, "shape"),
+        ({"start": 0xFFFFFFFF}, "shape"),
+        ({"strides": [0, 0, 0, 0, 2]}, "ok"),
+        ({"strides": [0, 0, 0, 0, 3]}, "shape"),
+        ({"start": 11, "strides": [0, 0, 0, 0, -1]}, "ok"),
+        ({"start": 10, "strides": [0, 0, 0, 0, -1]}, "shape"),
+        ({"strides": [0x7FFFFFFF, 0, 0, -0x80000000, 1]}, "ok"),
+        ({"dims": [3, 1, 4, 1, 1], "strides": [8, 0, 4, 0, 0]}, "ok"),
+        ({"dims": [3, 1, 4, 1, 1], "strides": [9, 0, 4, 0, 0]}, "shape"),
+        ({"dims": [3, 1, 4, 1, 1], "strides": [-4, 0, 4, 0, 0], "start": 8}, "ok"),
+        ({"dims": [3, 1, 4, 1, 1], "strides": [-4, 0, 4, 0, 0], "start": 7}, "shape"),
+        ({"dims": [3, 0, 4, 1, 1], "strides": [0, 0, 0, 0, 0]}, "shape"),
+        ({"dims": [0xFFFFFFFF] * 5, "strides": [-0x80000000] * 5}, "shape"),
+    ],
+)
+def test_a_strided_copy_must_stay_inside_its_input(changes: dict[str, Any], said: str) -> None:
+    assert strided(**changes) == said
 
 
 # Ranges

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.infer.test_arithmetic import doubling_high_mul, rounding_shr, wrap
-from tests.support.plans import RANGE, one_op
+from tests.support.plans import OVERLAP, RANGE, one_op
 from torpor.engine import Engine
 
 Codes = NDArray[np.int8]
@@ -93,6 +93,53 @@ def test_an_addition_follows_any_strides(
         y = wrap(requantize(wrap(total), **factors[2]) + points[2])
         expected.append(clamp(y, *bounds))
     assert found == expected
+
+
+@EXAMPLES
+@given(
+    dims=st.lists(st.integers(1, 4), min_size=5, max_size=5),
+    strides=st.lists(st.integers(-6, 6), min_size=5, max_size=5),
+    seed=seeds,
+)
+def test_a_strided_copy_follows_any_strides(
+    *, dims: list[int], strides: list[int], seed: int
+) -> None:
+    reach = [(d - 1) * s for d, s in zip(dims, strides, strict=True)]
+    start = -sum(r for r in reach if r < 0)
+    x = random_codes(seed, start + sum(r for r in reach if r > 0) + 1)
+    found = run(
+        "STRIDED_COPY_S8",
+        [x],
+        int(np.prod(dims)),
+        {"count": x.size, "start": start, "dims": dims, "strides": strides},
+    )
+    places = [
+        start + sum(i * s for i, s in zip(index, strides, strict=True))
+        for index in itertools.product(*map(range, dims))
+    ]
+    assert found == [int(x[p]) for p in places]
+
+
+@EXAMPLES
+@given(
+    dims=st.lists(st.integers(1, 4), min_size=5, max_size=5),
+    more=st.lists(st.integers(0, 5), min_size=5, max_size=5),
+    start=st.integers(0, 3),
+    seed=seeds,
+)
+def test_a_strided_copy_in_place_gives_the_same_bytes(
+    *, dims: list[int], more: list[int], start: int, seed: int
+) -> None:
+    steps = [int(np.prod(dims[i + 1 :])) for i in range(5)]
+    strides = [s + m for s, m in zip(steps, more, strict=True)]
+    count = start + 1 + sum((d - 1) * s for d, s in zip(dims, strides, strict=True))
+    values = {"count": count, "start": start, "dims": dims, "strides": strides}
+    sizes_of = [count, int(np.prod(dims))]
+    apart = one_op("STRIDED_COPY_S8", sizes_of, lambda _: values).build()
+    inside = one_op("STRIDED_COPY_S8", sizes_of, lambda _: values, OVERLAP, [0, 0]).build()
+    x = random_codes(seed, count)
+    found = [Engine(plan, sanitize=True).invoke([x])[0].tolist() for plan in (apart, inside)]
+    assert found[0] == found[1]
 
 
 @EXAMPLES

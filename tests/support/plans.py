@@ -310,6 +310,12 @@ def chain() -> PlanBuilder:
 MEAN = {"outer": 2, "reduced": 5, "inner": 3, **POINTS}
 PAD = {"dims": [1, 2, 1, 2, 3], "before": [0, 1, 0, 1, 2], "after": [1, 0, 0, 2, 1], "value": -7}
 SOFTMAX = {"rows": 2, "depth": 5, "diff_min": -248}
+STRIDED_COPY = {
+    "count": 30,
+    "start": 3,
+    "dims": [1, 2, 2, 1, 3],
+    "strides": [0, 15, -3, 0, 2],
+}
 RELU = {"count": 9, **POINTS, **RANGE, "rescale": {"multiplier": 1 << 30, "shift": 1}}
 
 SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
@@ -342,6 +348,7 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "lut": lambda: one_op(
         "LUT_S8", [9, 9], lambda p: {"count": 9, "constant": p.put(bytes(range(255, -1, -1)))}
     ),
+    "strided copy": lambda: one_op("STRIDED_COPY_S8", [30, 12], lambda _: STRIDED_COPY),
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
     "chain": chain,
 }

@@ -22,12 +22,14 @@ infer_status_t infer_check_pad(const plan_header_t *, const plan_op_t *, infer_u
 infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_strided_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
 int32_t infer_overlap_binary(const plan_op_t *op);
 int32_t infer_overlap_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_fully_connected(const plan_op_t *op);
 int32_t infer_overlap_pool_2d(const plan_op_t *op);
+int32_t infer_overlap_strided_copy(const plan_op_t *op);
 
 /* Element by element, reading before writing: 0. */
 int32_t infer_overlap_elementwise(const plan_op_t *op);

@@ -76,6 +76,17 @@ def _contiguous(dims: list[int], strides: list[int]) -> bool:
     return True
 
 
+def _strided_copy(record: Record) -> int:
+    step = 1
+    for dim, stride in zip(
+        reversed(record.fields["dims"]), reversed(record.fields["strides"]), strict=True
+    ):
+        if dim != 1 and stride < step:
+            return NEVER
+        step *= dim
+    return 0
+
+
 _FORMULAS: dict[str, Callable[[Record], int]] = {
     "ADD": _binary,
     "AVERAGE_POOL_2D": _window,
@@ -92,5 +103,6 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "PAD": _never,
     "RELU": _in_place,
     "SOFTMAX": _in_place,
+    "STRIDED_COPY": _strided_copy,
     "SUB": _binary,
 }

@@ -63,6 +63,14 @@ _FULLY_CONNECTED = {
     "weights_format": Option(1, "b"),
     "keep_num_dims": Option(2, "?", False),
 }
+_STRIDED_SLICE = {
+    "begin_mask": Option(0, "i"),
+    "end_mask": Option(1, "i"),
+    "ellipsis_mask": Option(2, "i"),
+    "new_axis_mask": Option(3, "i"),
+    "shrink_axis_mask": Option(4, "i"),
+    "offset": Option(5, "?", False),
+}
 
 KINDS: dict[int, Kind] = {
     0: Kind("ADD", 11, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
@@ -80,12 +88,15 @@ KINDS: dict[int, Kind] = {
     25: Kind("SOFTMAX", 9, {"beta": Option(0, "f", 0.0)}),
     28: Kind("TANH"),
     34: Kind("PAD"),
+    39: Kind("TRANSPOSE"),
     40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
     41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     43: Kind("SQUEEZE"),
+    45: Kind("STRIDED_SLICE", 32, _STRIDED_SLICE),
     55: Kind("MAXIMUM"),
     57: Kind("MINIMUM"),
     60: Kind("PADV2"),
+    65: Kind("SLICE"),
     70: Kind("EXPAND_DIMS"),
     98: Kind("LEAKY_RELU", 75, {"alpha": Option(0, "f", 0.0)}),
     101: Kind("ABS"),
