@@ -85,6 +85,53 @@ def test_strided_slice(shape: list[int], data: st.DataObject) -> None:
     equal(moved("STRIDED_SLICE", shape, out, [begin, end, stride], options=options))
 
 
+@FEW
+@given(shape=SHAPES, data=st.data())
+def test_split(shape: list[int], data: st.DataObject) -> None:
+    axis, parts = data.draw(st.integers(0, len(shape) - 1)), data.draw(st.integers(1, 4))
+    part = list(shape)
+    shape[axis] *= parts
+    g = GraphBuilder()
+    x = g.input(shape, scale=0.1, zero_point=3)
+    where = g.constant(axis - len(shape) * data.draw(st.integers(0, 1)), "int32")
+    outputs = [g.tensor(part, scale=0.1, zero_point=3) for _ in range(parts)]
+    options = schema.SplitOptionsT()
+    options.numSplits = parts
+    g.op("SPLIT", [where, x], outputs, options)
+    equal(g.build(outputs))
+
+
+def split_v(shape: list[int], axis: int, sizes: list[int], outputs: list[list[int]]) -> bytes:
+    g = GraphBuilder()
+    x = g.input(shape, scale=0.1, zero_point=3)
+    parts = [g.tensor(s, scale=0.1, zero_point=3) for s in outputs]
+    options = schema.SplitVOptionsT()
+    options.numSplits = len(parts)
+    constants = [g.constant(sizes, "int32"), g.constant(axis, "int32")]
+    g.op("SPLIT_V", [x, *constants], parts, options)
+    return g.build(parts)
+
+
+@FEW
+@given(shape=SHAPES, sizes=st.lists(st.integers(1, 4), min_size=1, max_size=4), data=st.data())
+def test_split_v(shape: list[int], sizes: list[int], data: st.DataObject) -> None:
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    shape[axis] = sum(sizes)
+    outputs = [[*shape[:axis], n, *shape[axis + 1 :]] for n in sizes]
+    equal(split_v(shape, axis, sizes, outputs))
+
+
+def test_parts_that_nobody_reads_are_left_out() -> None:
+    g = GraphBuilder()
+    x = g.input([2, 6], scale=0.1)
+    parts = [g.tensor([2, 2], scale=0.1) for _ in range(3)]
+    options = schema.SplitOptionsT()
+    options.numSplits = 3
+    g.op("SPLIT", [g.constant(1, "int32"), x], parts, options)
+    compiled = equal(g.build([g.add(parts[2], parts[0], scale=0.2)]))
+    assert [op.kernel for op in compiled.report.ops] == ["STRIDED_COPY_S8"] * 2 + ["ADD_S8"]
+
+
 def test_a_transposition_of_an_image_takes_two_dimensions_of_the_record() -> None:
     model = moved("TRANSPOSE", [1, 6, 5, 4], [1, 4, 6, 5], [[0, 3, 1, 2]])
     record = Plan.parse(equal(model).plan).ops[0]
@@ -145,6 +192,9 @@ REFUSED: dict[str, tuple[type[ModelError], str, bytes]] = {
         "ellipsis_mask",
         moved("STRIDED_SLICE", [4], [2], [[0], [2], [1]], options=masks(ellipsis=1)),
     ),
+    "uneven parts": (ModelError, "shape [3, 2]", split_v([5, 2], 0, [3, 2], [[2, 2], [3, 2]])),
+    "parts": (ModelError, "parts", split_v([5, 2], 0, [3, 1], [[3, 2], [1, 2]])),
+    "axis": (ModelError, "not there", split_v([5, 2], 2, [3, 2], [[3, 2], [2, 2]])),
     "five dimensions": (
         UnsupportedError,
         "more than 4",

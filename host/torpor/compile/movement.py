@@ -17,10 +17,10 @@ def dense_strides(shape: Sequence[int]) -> list[int]:
 
 
 def strided_copy(
-    site: Site, start: int, shape: Sequence[int], strides: Sequence[int], y: Tensor
+    site: Site, x: Tensor, start: int, shape: Sequence[int], strides: Sequence[int]
 ) -> Record:
-    """Return the record of y[d0, d1, ...] = x[start + d0 * strides[0] + ...], x being input 0."""
-    x = site.activation(0)
+    """Return the record of y[d0, d1, ...] = x[start + d0 * strides[0] + ...], y: `shape`."""
+    y = site.output()
     site.need(tuple(shape) == y.shape, f"should have the shape {list(shape)}", y)
     dims, steps = _merged(shape, strides)
     if len(dims) > _MAX_RANK:

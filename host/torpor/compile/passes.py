@@ -40,6 +40,25 @@ def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
     return graph.with_ops(kept), reasons
 
 
+def part_splits(graph: Graph) -> tuple[Graph, Reasons]:
+    """Make of each SPLIT or SPLIT_V one operator a part, since a record writes one tensor.
+
+    Exact because the parts do not depend on each other; those that nobody reads are left out.
+    """
+    read = {graph.root(t) for t in graph.outputs} | {t for op in graph.ops for t in op.inputs}
+    ops: list[Op] = []
+    reasons = []
+    for op in graph.ops:
+        if op.name not in ("SPLIT", "SPLIT_V"):
+            ops.append(op)
+            continue
+        parts = [k for k, t in enumerate(op.outputs) if t in read]
+        shared = {**op.options, "outputs": op.outputs}
+        ops += [replace(op, outputs=(op.outputs[k],), options={**shared, "part": k}) for k in parts]
+        reasons.append(f"{_label(op)} made into {len(parts)} operators, one a part")
+    return graph.with_ops(ops), reasons
+
+
 def drop_views(graph: Graph) -> tuple[Graph, Reasons]:
     """Drop operators that only change the shape: their output shares the input's bytes."""
     kept: list[Op] = []
@@ -151,7 +170,7 @@ def _both_clamps(graph: Graph, before: Op, relu: Op) -> tuple[int, int]:
     return low, high
 
 
-PASSES: tuple[Pass, ...] = (drop_dead, drop_views, fuse_pad, fuse_activation)
+PASSES: tuple[Pass, ...] = (drop_dead, part_splits, drop_views, fuse_pad, fuse_activation)
 """In the order in which they run."""
 
 

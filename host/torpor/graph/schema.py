@@ -93,6 +93,7 @@ KINDS: dict[int, Kind] = {
     41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     43: Kind("SQUEEZE"),
     45: Kind("STRIDED_SLICE", 32, _STRIDED_SLICE),
+    49: Kind("SPLIT", 35, {"num_splits": Option(0, "i")}),
     55: Kind("MAXIMUM"),
     57: Kind("MINIMUM"),
     60: Kind("PADV2"),
@@ -100,6 +101,7 @@ KINDS: dict[int, Kind] = {
     70: Kind("EXPAND_DIMS"),
     98: Kind("LEAKY_RELU", 75, {"alpha": Option(0, "f", 0.0)}),
     101: Kind("ABS"),
+    102: Kind("SPLIT_V", 79, {"num_splits": Option(0, "i")}),
     114: Kind("QUANTIZE"),
     117: Kind("HARD_SWISH"),
 }

@@ -8,7 +8,7 @@ from torpor.compile.movement import SUPPORTS, dense_strides, strided_copy
 @operator("SLICE", supports=f"{SUPPORTS}, constant begin and size")
 def lower(site: Site) -> Record:
     """Takes `size` elements from `begin` on along each dimension; -1 takes the rest."""
-    x, y = site.activation(0), site.output()
+    x = site.activation(0)
     begin, size = (
         [int(v) for v in site.constant(i, "int32", "int64").values().reshape(-1)] for i in (1, 2)
     )
@@ -22,4 +22,4 @@ def lower(site: Site) -> Record:
     site.need(inside, "takes what is not there", x)
     strides = dense_strides(x.shape)
     start = sum(b * s for b, s in zip(begin, strides, strict=True))
-    return strided_copy(site, start, shape, strides, y)
+    return strided_copy(site, x, start, shape, strides)

@@ -27,7 +27,7 @@ def lower(site: Site) -> Record:
         if not site.option("shrink_axis_mask") >> axis & 1:
             shape.append(len(taken))
             strides.append(step * taken.step)
-    return strided_copy(site, start, shape, strides, y)
+    return strided_copy(site, x, start, shape, strides)
 
 
 def _taken(site: Site, axis: int, size: int, bounds: list[int]) -> range:

@@ -8,10 +8,10 @@ from torpor.compile.movement import SUPPORTS, dense_strides, strided_copy
 @operator("TRANSPOSE", supports=f"{SUPPORTS}, a constant int32 permutation")
 def lower(site: Site) -> Record:
     """Walks the input in another order of its dimensions."""
-    x, y = site.activation(0), site.output()
+    x = site.activation(0)
     order = [int(p) for p in site.constant(1, "int32").values().reshape(-1)]
     site.need(sorted(order) == list(range(len(x.shape))), "no permutation of the dimensions", x)
     if len(order) > 5:
         site.unsupported("TensorFlow Lite Micro refuses more than 5 dimensions", x)
     strides = dense_strides(x.shape)
-    return strided_copy(site, 0, [x.shape[p] for p in order], [strides[p] for p in order], y)
+    return strided_copy(site, x, 0, [x.shape[p] for p in order], [strides[p] for p in order])
