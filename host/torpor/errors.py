@@ -73,7 +73,8 @@ class DeviceError(TorporError):
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UsageError:
     """Return the error for a name that is not among `valid`, suggesting the nearest one."""
     names = sorted(valid)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    begin = [known for known in names if name and known.startswith(name)]
+    near = begin or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     known = ", ".join(names) or "none"
     hint = f"did you mean '{near[0]}'? known: {known}" if near else f"known: {known}"
     return UsageError(f"unknown {kind} '{name}'", hint)
