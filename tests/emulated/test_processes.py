@@ -129,6 +129,19 @@ def test_a_process_that_dies_later_is_quoted_with_its_last_lines(tmp_path: Path)
     assert "line 1 | stack smashed" in caught.value.hint
 
 
+def test_its_own_words_are_quoted_before_a_dump_of_registers(tmp_path: Path) -> None:
+    body = (
+        "wire = listen()\nwire.recv(1)\nprint('qemu: fatal: Lockup', file=sys.stderr, flush=True)\n"
+        "for i in range(32): print(f'r{i:02}=00000000', file=sys.stderr)\nsys.exit(1)"
+    )
+    with (
+        emulate.start("native", script(tmp_path, body)) as emulator,
+        pytest.raises(DeviceError, match="ended with exit status 1") as caught,
+    ):
+        DeviceClient(emulator.transport, timeout=5).hello()
+    assert caught.value.hint == "its last lines: qemu: fatal: Lockup"
+
+
 def test_a_process_that_is_killed_names_the_signal(good: Path) -> None:
     with emulate.start("native", good) as emulator:
         client = DeviceClient(emulator.transport, timeout=5)

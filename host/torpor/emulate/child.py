@@ -98,8 +98,10 @@ class Child:
         output = self._output.fileno()
         start = max(0, os.fstat(output).st_size - TAIL_BYTES)
         last = os.pread(output, TAIL_BYTES, start)  # leaves the place where the child writes alone
-        lines = last.decode(errors="replace").splitlines()[-TAIL_LINES:]
-        return "its last lines: " + " | ".join(lines) if lines else "it printed nothing"
+        lines = last.decode(errors="replace").splitlines()
+        own = [line for line in lines if line.startswith(("qemu", self.program))]
+        shown = (own or lines)[-TAIL_LINES:]  # its own words before a dump of registers
+        return "its last lines: " + " | ".join(shown) if shown else "it printed nothing"
 
     def close(self) -> None:
         """End it, politely at first. Safe to call twice."""

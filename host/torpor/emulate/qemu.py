@@ -74,7 +74,8 @@ def _loaded(elf: Path, file: BinaryIO) -> list[tuple[int, bytes]]:
 
 
 def instructions(facts: Emulator, ticks: int, timer_hz: int) -> int | None:
-    """Turn timer ticks into instructions, exact to one tick; None if they are not counted.
+    """Turn timer ticks into instructions, exact to one tick, those of interrupts
+    taken meanwhile included; None if they are not counted.
 
     instructions = ticks * (10^9 / timer_hz) / 2^shift
     """
