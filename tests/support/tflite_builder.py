@@ -142,6 +142,14 @@ class GraphBuilder:
         """First scale of a tensor."""
         return float(self._tensors[tensor].quantization.scale[0])
 
+    def scales(self, tensor: int) -> list[float]:
+        """All scales of a tensor."""
+        return list(self._tensors[tensor].quantization.scale)
+
+    def dtype(self, tensor: int) -> str:
+        """Type of a tensor, a key of TYPES."""
+        return next(name for name, code in TYPES.items() if code == self._tensors[tensor].type)
+
     def zero_point(self, tensor: int) -> int:
         """First zero point of a tensor."""
         return int(self._tensors[tensor].quantization.zeroPoint[0])
