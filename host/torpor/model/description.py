@@ -103,9 +103,10 @@ def _record(kind: type[_T], table: Any, where: str, path: str) -> _T:
         if key not in fields:
             raise unknown_name(f"key in {where}", f"{path}{key}", [f"{path}{f}" for f in fields])
     for key in fields:
-        if key not in table:
+        if key not in table and not hasattr(kind, key):  # a default is a member of the class
             raise ModelError(f"{where}: '{path}{key}' is missing")
-    return kind(**{k: _value(t, table[k], where, f"{path}{k}") for k, t in fields.items()})
+    given = {k: t for k, t in fields.items() if k in table}
+    return kind(**{k: _value(t, table[k], where, f"{path}{k}") for k, t in given.items()})
 
 
 def _value(kind: Any, value: Any, where: str, path: str) -> Any:
