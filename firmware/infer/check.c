@@ -13,7 +13,8 @@
 #include "infer/ops/sizes.h"
 #include "infer/overlap.h"
 
-_Static_assert(sizeof(plan_tensor_t) == 12 && sizeof(plan_io_t) == 36, "tables of the format");
+_Static_assert(sizeof(plan_tensor_t) == 12 && sizeof(plan_io_t) == 36 && sizeof(plan_state_t) == 8,
+               "tables of the format");
 _Static_assert(sizeof(float) == 4, "scale is an IEEE single");
 
 static infer_verdict_t verdict(infer_status_t status, uint32_t index)
@@ -57,8 +58,10 @@ static int sections_ok(const plan_header_t *plan)
     uint32_t n_io = (uint32_t)plan->n_inputs + plan->n_outputs;
     uint32_t tensor_bytes = plan->n_tensors * (uint32_t)sizeof(plan_tensor_t);
     uint32_t io_bytes = n_io * (uint32_t)sizeof(plan_io_t);
+    uint32_t state_bytes = plan->n_states * (uint32_t)sizeof(plan_state_t);
     return section_ok(plan, plan->tensors, tensor_bytes, 4, &end) &&
            section_ok(plan, plan->io, io_bytes, 4, &end) &&
+           section_ok(plan, plan->states, state_bytes, 4, &end) &&
            section_ok(plan, plan->ops, plan->ops_bytes, 4, &end) &&
            section_ok(plan, plan->strings, plan->strings_bytes, 4, &end) &&
            section_ok(plan, plan->data, plan->data_bytes, PLAN_ALIGN, &end) &&
@@ -67,11 +70,9 @@ static int sections_ok(const plan_header_t *plan)
 
 static int header_ok(const plan_header_t *plan)
 {
-    return (plan->flags & ~PLAN_FLAG_KEEP_INPUT) == 0 && plan->reserved == 0 &&
-           plan->reserved2[0] == 0 && plan->reserved2[1] == 0 && plan->arena_bytes <= INT32_MAX &&
-           plan->scratch_bytes <= plan->arena_bytes && plan->n_ops <= PLAN_MAX_OPS &&
-           plan->n_tensors <= PLAN_MAX_TENSORS && plan->n_inputs != 0 && plan->n_outputs != 0 &&
-           sections_ok(plan);
+    return (plan->flags & ~PLAN_FLAG_KEEP_INPUT) == 0 && plan->arena_bytes <= INT32_MAX &&
+           plan->n_ops <= PLAN_MAX_OPS && plan->n_tensors <= PLAN_MAX_TENSORS &&
+           plan->n_inputs != 0 && plan->n_outputs != 0 && sections_ok(plan);
 }
 
 /* Strings */
@@ -103,17 +104,16 @@ static int strings_ok(const plan_header_t *plan)
 static infer_verdict_t check_tensors(const plan_header_t *plan)
 {
     const plan_tensor_t *tensors = infer_tensors(plan);
-    uint32_t inputs = 0;
+    uint32_t at_start = 0;
     for (uint32_t i = 0; i < plan->n_tensors; i++) {
         const plan_tensor_t *t = &tensors[i];
         if (t->bytes == 0 || size_add(t->offset, t->bytes) > plan->arena_bytes ||
             t->first > t->last || t->first > plan->n_ops || t->last > plan->n_ops + 1u) {
             return verdict(INFER_E_TENSOR, i);
         }
-        inputs += t->first == 0 ? 1u : 0u;
+        at_start += t->first == 0 ? 1u : 0u;
     }
-    /* Together with check_steps(): each tensor is an input or written by exactly one operator. */
-    if (inputs != plan->n_inputs || plan->n_tensors - inputs != plan->n_ops) {
+    if (at_start != (uint32_t)plan->n_inputs + plan->n_states) {
         return header_verdict(INFER_E_TENSOR);
     }
     return passed();
@@ -203,24 +203,97 @@ static infer_verdict_t check_io(const plan_header_t *plan)
     return passed();
 }
 
+/* States */
+
+static int state_ok(const plan_header_t *plan, const plan_state_t *state)
+{
+    if (state->tensor >= plan->n_tensors || state->reserved != 0) {
+        return 0;
+    }
+    const plan_tensor_t *t = &infer_tensors(plan)[state->tensor];
+    int filled = state->data == PLAN_NO_DATA;
+    return t->first == 0 && t->last == plan->n_ops + 1u &&
+           (filled || (state->fill == 0 && size_add(state->data, t->bytes) <= plan->data_bytes));
+}
+
+/* Is `tensor` the state of one of the first `count` records? */
+static int is_state(const plan_header_t *plan, uint32_t count, uint32_t tensor)
+{
+    const plan_state_t *states = infer_states(plan);
+    for (uint32_t i = 0; i < count; i++) {
+        if (states[i].tensor == tensor) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static infer_verdict_t check_states(const plan_header_t *plan)
+{
+    const plan_state_t *states = infer_states(plan);
+    for (uint32_t i = 0; i < plan->n_states; i++) {
+        if (!state_ok(plan, &states[i]) || is_state(plan, i, states[i].tensor)) {
+            return verdict(INFER_E_STATE, i);
+        }
+    }
+    for (uint32_t i = 0; i < plan->n_inputs; i++) {
+        if (is_state(plan, plan->n_states, infer_io(plan)[i].tensor)) {
+            return verdict(INFER_E_IO, i);
+        }
+    }
+    return passed();
+}
+
 /* Operators */
 
-/* The operator's output begins to live at its step, its inputs live before it and in it. */
+/* The steps at which the operator of `step` may use tensor `t`, by its role: inputs live before it
+ * and in it, the output begins to live there, and states live always. */
+static int steps_ok(const plan_header_t *plan, const infer_uses_t *uses, uint32_t i, uint32_t step)
+{
+    const plan_tensor_t *t = &infer_tensors(plan)[uses->tensor[i]];
+    if (i < uses->inputs) {
+        return t->first < step && t->last >= step;
+    }
+    if (i < (uint32_t)uses->inputs + uses->outputs) {
+        return t->first == step;
+    }
+    return is_state(plan, plan->n_states, uses->tensor[i]);
+}
+
+/* Is a state of this operator also something else of it? Its kernel reads and writes that while it
+ * works on the others. */
+static int state_twice(const infer_uses_t *uses, uint32_t i)
+{
+    for (uint32_t j = 0; j < i; j++) {
+        if (uses->tensor[j] == uses->tensor[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int aligned(const plan_header_t *plan, uint32_t offset, uint32_t align)
+{
+    return align == 0 || (offset % align == 0 && plan->arena_align % align == 0);
+}
+
 static infer_status_t check_steps(const plan_header_t *plan, const infer_uses_t *uses,
                                   uint32_t step)
 {
-    const plan_tensor_t *tensors = infer_tensors(plan);
-    for (uint32_t i = 0; i <= uses->inputs; i++) {
+    uint32_t first_state = (uint32_t)uses->inputs + uses->outputs;
+    for (uint32_t i = 0; i < first_state + uses->states; i++) {
         if (uses->tensor[i] >= plan->n_tensors) {
             return INFER_E_RECORD;
         }
-        const plan_tensor_t *t = &tensors[uses->tensor[i]];
+        const plan_tensor_t *t = &infer_tensors(plan)[uses->tensor[i]];
         if (t->bytes != uses->bytes[i]) {
             return INFER_E_SHAPE;
         }
-        int is_output = i == uses->inputs;
-        if (is_output ? t->first != step : t->first >= step || t->last < step) {
+        if (!steps_ok(plan, uses, i, step) || !aligned(plan, t->offset, uses->align[i])) {
             return INFER_E_TENSOR;
+        }
+        if (i >= first_state && state_twice(uses, i)) {
+            return INFER_E_ALIAS;
         }
     }
     return INFER_OK;
@@ -240,11 +313,14 @@ static int overlap_ok(const plan_op_t *op, const plan_tensor_t *x, const plan_te
     return (int64_t)x->offset - y->offset >= infer_overlap_distance(op);
 }
 
-/* No tensor that is alive at `step` shares bytes with the output written there, except as proven
- * harmless. Every pair of tensors alive at once meets here when the later one is written. */
+/* No other tensor that is alive at `step` shares bytes with the output written there, except as
+ * proven harmless. Every pair of tensors alive at once meets here when the later one is written. */
 static int alias_ok(const plan_header_t *plan, const plan_op_t *op, const infer_uses_t *uses,
                     uint32_t step)
 {
+    if (uses->outputs == 0) {
+        return 1;
+    }
     const plan_tensor_t *tensors = infer_tensors(plan);
     const plan_tensor_t *x = &tensors[uses->tensor[0]];
     const plan_tensor_t *y = &tensors[uses->tensor[uses->inputs]];
@@ -258,23 +334,23 @@ static int alias_ok(const plan_header_t *plan, const plan_op_t *op, const infer_
     return 1;
 }
 
-/* All inputs are alive at step 0. */
-static infer_verdict_t check_input_aliases(const plan_header_t *plan)
+/* All inputs and states are alive at step 0. */
+static infer_verdict_t check_start_aliases(const plan_header_t *plan)
 {
     const plan_tensor_t *tensors = infer_tensors(plan);
-    const plan_io_t *io = infer_io(plan);
-    for (uint32_t i = 1; i < plan->n_inputs; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            if (share_bytes(&tensors[io[i].tensor], &tensors[io[j].tensor])) {
-                return verdict(INFER_E_ALIAS, io[i].tensor);
+    for (uint32_t i = 1; i < plan->n_tensors; i++) {
+        for (uint32_t j = 0; tensors[i].first == 0 && j < i; j++) {
+            if (tensors[j].first == 0 && share_bytes(&tensors[i], &tensors[j])) {
+                return verdict(INFER_E_ALIAS, i);
             }
         }
     }
     return passed();
 }
 
+/* Adds what the operator writes to `written`. */
 static infer_status_t check_op(const plan_header_t *plan, const plan_op_t *op, uint32_t left,
-                               uint32_t step)
+                               uint32_t step, uint32_t *written)
 {
     if (left < sizeof *op) {
         return INFER_E_RECORD;
@@ -287,7 +363,7 @@ static infer_status_t check_op(const plan_header_t *plan, const plan_op_t *op, u
         (op->flags & ~(uint32_t)kernel->flags) != 0) {
         return INFER_E_RECORD;
     }
-    infer_uses_t uses;
+    infer_uses_t uses = {0};
     infer_status_t status = kernel->check(plan, op, &uses);
     if (status == INFER_OK) {
         status = check_steps(plan, &uses, step);
@@ -295,6 +371,7 @@ static infer_status_t check_op(const plan_header_t *plan, const plan_op_t *op, u
     if (status == INFER_OK && !alias_ok(plan, op, &uses, step)) {
         status = INFER_E_ALIAS;
     }
+    *written += uses.outputs;
     return status;
 }
 
@@ -302,9 +379,10 @@ static infer_verdict_t check_ops(const plan_header_t *plan)
 {
     const plan_op_t *op = infer_first_op(plan);
     uint32_t left = plan->ops_bytes;
-    uint32_t kernels[2] = {0, 0};
+    uint32_t kernels[4] = {0};
+    uint32_t written = plan->n_inputs + (uint32_t)plan->n_states;
     for (uint32_t i = 0; i < plan->n_ops; i++) {
-        infer_status_t status = check_op(plan, op, left, i + 1);
+        infer_status_t status = check_op(plan, op, left, i + 1, &written);
         if (status != INFER_OK) {
             return verdict(status, i);
         }
@@ -312,8 +390,18 @@ static infer_verdict_t check_ops(const plan_header_t *plan)
         left -= 4u * op->words;
         op = infer_next_op(op);
     }
-    if (left != 0 || kernels[0] != plan->kernels[0] || kernels[1] != plan->kernels[1]) {
+    for (uint32_t i = 0; i < 4; i++) {
+        if (kernels[i] != plan->kernels[i]) {
+            return header_verdict(INFER_E_HEADER);
+        }
+    }
+    if (left != 0) {
         return header_verdict(INFER_E_HEADER);
+    }
+    /* Each tensor is an input, a state, or written by exactly one operator: no two operators have
+     * the same step, so that none is written twice. */
+    if (written != plan->n_tensors) {
+        return header_verdict(INFER_E_TENSOR);
     }
     return passed();
 }
@@ -336,7 +424,10 @@ infer_verdict_t infer_check(const void *plan, size_t length)
         result = check_io(header);
     }
     if (result.status == INFER_OK) {
-        result = check_input_aliases(header);
+        result = check_states(header);
+    }
+    if (result.status == INFER_OK) {
+        result = check_start_aliases(header);
     }
     if (result.status == INFER_OK) {
         result = check_ops(header);

@@ -8,11 +8,13 @@
 #include "infer/kernel.h"
 
 _Static_assert(sizeof(plan_header_t) == 88, "the header is part of the format");
-_Static_assert(PLAN_OP_COUNT <= 64, "kernels[] has a bit for each code");
+#define KERNEL_WORDS (sizeof(((plan_header_t *)0)->kernels) / sizeof(uint32_t))
+
+_Static_assert(PLAN_OP_COUNT <= 32 * KERNEL_WORDS, "kernels[] has a bit for each code");
 
 static int kernels_present(const plan_header_t *header)
 {
-    for (uint32_t code = 0; code < 64; code++) {
+    for (uint32_t code = 0; code < 32 * KERNEL_WORDS; code++) {
         uint32_t needed = header->kernels[code / 32] >> (code % 32) & 1u;
         if (needed != 0 && infer_find_kernel(code) == NULL) {
             return 0;

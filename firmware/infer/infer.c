@@ -5,6 +5,8 @@
  */
 #include "infer/infer.h"
 
+#include <string.h>
+
 #include "infer/header.h"
 #include "infer/kernel.h"
 
@@ -24,7 +26,22 @@ infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void 
     }
     model->plan = header;
     model->arena = (uint8_t *)arena;
+    infer_reset(model);
     return INFER_OK;
+}
+
+void infer_reset(infer_t *model)
+{
+    const plan_state_t *states = infer_states(model->plan);
+    for (uint32_t i = 0; i < model->plan->n_states; i++) {
+        void *bytes = infer_tensor(model, states[i].tensor);
+        uint32_t count = infer_tensors(model->plan)[states[i].tensor].bytes;
+        if (states[i].data == PLAN_NO_DATA) {
+            memset(bytes, states[i].fill, count);
+        } else {
+            memcpy(bytes, infer_data(model->plan, states[i].data), count);
+        }
+    }
 }
 
 static void run(const infer_t *model, const plan_op_t *op)
@@ -130,7 +147,7 @@ const char *infer_status_name(infer_status_t status)
         [INFER_E_ARENA] = "arena",   [INFER_E_KERNEL] = "kernel", [INFER_E_HEADER] = "header",
         [INFER_E_TENSOR] = "tensor", [INFER_E_IO] = "io",         [INFER_E_RECORD] = "record",
         [INFER_E_SHAPE] = "shape",   [INFER_E_RANGE] = "range",   [INFER_E_DATA] = "data",
-        [INFER_E_ALIAS] = "alias",   [INFER_E_STRING] = "string",
+        [INFER_E_ALIAS] = "alias",   [INFER_E_STRING] = "string", [INFER_E_STATE] = "state",
     };
     return (uint32_t)status < INFER_STATUS_COUNT ? names[status] : "unknown";
 }

@@ -7,7 +7,8 @@
  *   infer_check()   once, when a plan is accepted: proves it safe. A plan that passes cannot make
  *                   infer_invoke() read outside plan and arena, write outside the arena, or shift
  *                   or divide out of range, whatever the input bytes are.
- *   infer_init()    at each start, cheap: header, alignment, sizes, kernels. No proof.
+ *   infer_init()    at each start, cheap: header, alignment, sizes, kernels; sets the states. No
+ *                   proof.
  *   infer_input()   where to write, infer_invoke(), infer_output() where to read.
  *
  * Never call infer_invoke() with a plan that has not once passed infer_check().
@@ -38,7 +39,8 @@ typedef enum {
     INFER_E_DATA = 14,   /* weights or channel block outside the data section */
     INFER_E_ALIAS = 15,  /* two live tensors share bytes without being allowed to */
     INFER_E_STRING = 16, /* a name or label is out of bounds */
-    INFER_STATUS_COUNT = 17
+    INFER_E_STATE = 17,  /* a state record is wrong */
+    INFER_STATUS_COUNT = 18
 } infer_status_t;
 
 /* Where a check failed: section-specific index (operator, tensor or io number), or -1. */
@@ -61,6 +63,10 @@ infer_verdict_t infer_check(const void *plan, size_t length);
  * stays with the model until it is no longer used. */
 infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
                           size_t arena_bytes);
+
+/* Puts all states to what they were at first: the next inference knows nothing of those before.
+ * infer_init() has done it. */
+void infer_reset(infer_t *model);
 
 /* One inference. Inputs must have been written since the last call unless the plan has
  * PLAN_FLAG_KEEP_INPUT. Cannot fail. */

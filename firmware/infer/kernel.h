@@ -19,12 +19,18 @@
 
 #define INFER_OVERLAP_NEVER INT32_MAX
 
-/* The tensors that a record touches and how many bytes of each. tensor[0 .. inputs-1] are read,
- * tensor[inputs] is written; a size that does not fit is INFER_TOO_BIG (see ops/sizes.h). */
+#define INFER_MAX_INPUTS 10
+#define INFER_MAX_USES   (INFER_MAX_INPUTS + 3)
+
+/* The tensors that a record touches: first those read, then the one written, then the states,
+ * which are read and written. A size that does not fit is INFER_TOO_BIG (see ops/sizes.h). */
 typedef struct {
-    uint8_t inputs; /* 1 or 2 */
-    uint16_t tensor[3];
-    uint32_t bytes[3];
+    uint8_t inputs;  /* 1 .. INFER_MAX_INPUTS; the output may overlap the first, see overlap.h */
+    uint8_t outputs; /* 0 or 1 */
+    uint8_t states;  /* 0 .. 2 */
+    uint16_t tensor[INFER_MAX_USES];
+    uint8_t align[INFER_MAX_USES]; /* of the tensor's first byte: 0 (any), 2 or 4 */
+    uint32_t bytes[INFER_MAX_USES];
 } infer_uses_t;
 
 typedef struct {
@@ -32,8 +38,9 @@ typedef struct {
     uint8_t flags;  /* PLAN_OP_* flags that it may carry */
 
     /* Proves that run() with this record reads only its tensors and the data section, writes only
-     * its output, and that no arithmetic is undefined, provided that the tensors have the sizes
-     * put into `uses`. Called with a record of the right size; touches nothing else of it. */
+     * its output and states, and that no arithmetic is undefined, provided that the tensors
+     * have the sizes and alignments put into `uses`, which is all zeros before. Called with a
+     * record of the right size; touches nothing else of it. */
     infer_status_t (*check)(const plan_header_t *plan, const plan_op_t *op, infer_uses_t *uses);
 
     /* See overlap.h. */
@@ -81,6 +88,11 @@ static inline const plan_tensor_t *infer_tensors(const plan_header_t *plan)
 static inline const plan_io_t *infer_io(const plan_header_t *plan)
 {
     return (const plan_io_t *)((const uint8_t *)plan + plan->io);
+}
+
+static inline const plan_state_t *infer_states(const plan_header_t *plan)
+{
+    return (const plan_state_t *)((const uint8_t *)plan + plan->states);
 }
 
 static inline const plan_op_t *infer_first_op(const plan_header_t *plan)

@@ -7,14 +7,15 @@
  * of fixed-width members without hidden padding. All numbers are little endian.
  *
  *   offset 0                                                                    length
- *   | header | tensors[] | io[] | operator records ... | strings ... | data ............ |
+ *   | header | tensors[] | io[] | states[] | operator records ... | strings ... | data ..... |
  *
  * A plan is position independent and is used in place; its first byte must be 16-byte aligned.
  * Every section starts 4-byte aligned, data starts 16-byte aligned; gaps are zero.
  *
  * Steps: step 0 is "the caller has written the inputs", step i (1 .. n_ops) is operator i-1,
  * step n_ops + 1 is "the caller reads the outputs". A tensor owns its bytes of the arena from
- * step `first` to step `last`, both included; what lies there at other times is undefined.
+ * step `first` to step `last`, both included; what lies there at other times is undefined. A state
+ * owns its bytes at every step, and from one inference to the next.
  */
 #ifndef INFER_PLAN_H
 #define INFER_PLAN_H
@@ -28,6 +29,7 @@
 #define PLAN_MAX_OPS     1024
 #define PLAN_MAX_TENSORS 2048
 #define PLAN_NO_STRING   0xFFFFFFFF /* string offset: absent */
+#define PLAN_NO_DATA     0xFFFFFFFF /* data offset: absent */
 
 /* plan_header_t.flags */
 #define PLAN_FLAG_KEEP_INPUT 1 /* no operator writes into an input: it survives an inference */
@@ -53,18 +55,18 @@ typedef struct {
     uint8_t target; /* enum plan_target */
     uint8_t flags;
     uint32_t length;     /* of the whole plan in bytes, a multiple of 16 */
-    uint32_t kernels[2]; /* bit (code % 32) of word (code / 32): operator `code` occurs */
+    uint32_t kernels[4]; /* bit (code % 32) of word (code / 32): operator `code` occurs */
     uint32_t arena_bytes;
-    uint32_t scratch_bytes; /* largest scratch region; it lies inside the arena */
-    uint16_t arena_align;   /* what the arena's first byte must be aligned to, a power of two */
+    uint16_t arena_align; /* what the arena's first byte must be aligned to, a power of two */
     uint16_t n_tensors;
     uint16_t n_ops;
     uint8_t n_inputs;
     uint8_t n_outputs;
     uint16_t n_labels; /* consecutive NUL-terminated strings from `labels` on */
-    uint16_t reserved;
+    uint16_t n_states;
     uint32_t tensors; /* offsets from the start of the plan */
     uint32_t io;      /* n_inputs records, then n_outputs */
+    uint32_t states;
     uint32_t ops;
     uint32_t ops_bytes;
     uint32_t strings; /* NUL-terminated UTF-8 */
@@ -73,14 +75,13 @@ typedef struct {
     uint32_t data_bytes;
     uint32_t name;   /* string offset of the model's name, relative to `strings` */
     uint32_t labels; /* string offset of the first label, or PLAN_NO_STRING */
-    uint32_t reserved2[2];
-} plan_header_t; /* 88 bytes */
+} plan_header_t;     /* 88 bytes */
 
 /* A region of the arena. */
 typedef struct {
     uint32_t offset; /* in the arena */
     uint32_t bytes;  /* > 0 */
-    uint16_t first;  /* step that writes it (0: an input) */
+    uint16_t first;  /* step that writes it (0: an input or a state) */
     uint16_t last;   /* last step that reads it */
 } plan_tensor_t;     /* 12 bytes */
 
@@ -94,6 +95,14 @@ typedef struct {
     int32_t zero_point;
     uint32_t name; /* string offset */
 } plan_io_t;       /* 36 bytes */
+
+/* A tensor that keeps its bytes from one inference to the next (first 0, last n_ops + 1). */
+typedef struct {
+    uint16_t tensor;
+    uint8_t fill; /* each byte of it at first, where `data` is PLAN_NO_DATA */
+    uint8_t reserved;
+    uint32_t data; /* its bytes at first, in the data section, or PLAN_NO_DATA */
+} plan_state_t;    /* 8 bytes */
 
 /* Operators. A code names operator and weight type, so that a firmware links just the kernels
  * that its plans use. The codes are stable: never reused, new ones are added at the end. */
@@ -118,7 +127,7 @@ enum plan_op {
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
     PLAN_OP_STRIDED_COPY_S8 = 20,
-    PLAN_OP_COUNT = 21,
+    PLAN_OP_COUNT = 50,
 };
 
 /* plan_op_t.flags */

@@ -177,7 +177,7 @@ def test_every_member_of_a_depthwise_convolution() -> None:
     assert (fields["act_min"], fields["act_max"]) == (9, 21)
     assert (fields["x_zero_point"], fields["y_zero_point"]) == (-2, 9)
     assert (fields["batches"], fields["dilation_h"], fields["dilation_w"]) == (1, 1, 1)
-    assert record.tensors == {"x": 0, "y": 2} and record.reads == (0,) and record.writes == 2
+    assert record.tensors == {"x": 0, "y": 2} and record.reads == (0,) and record.writes == (2,)
 
 
 def test_int4_taps_of_a_depthwise_convolution_are_rows_of_channels() -> None:

@@ -412,7 +412,7 @@ def test_a_softmax_of_another_shape_or_zero_point_is_refused() -> None:
     ("changes", "words"),
     [
         ({"dtype": "int16"}, "int16 activations are not supported"),
-        ({"is_variable": True}, "variables that live between inferences"),
+        ({"is_variable": True}, "a variable where an activation is expected"),
         ({"scales": ()}, "one scale above 0 and one zero point"),
         ({"scales": (0.5, 0.5)}, "one scale above 0 and one zero point"),
         ({"scales": (0.0,)}, "one scale above 0 and one zero point"),

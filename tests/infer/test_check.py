@@ -34,6 +34,7 @@ from tests.support.plans import (
     fully_connected,
     one_op,
     record,
+    state,
 )
 from torpor.engine import Engine, check
 from torpor.engine.library import open_infer
@@ -90,7 +91,9 @@ def test_nothing_is_written_around_the_tensors(name: str) -> None:
 def test_specimens_use_every_operator() -> None:
     bits = 0
     for specimen in SPECIMENS.values():
-        bits |= field_named(specimen().build(), "header.kernels[0]").get(specimen().build())
+        plan = specimen().build()
+        for i in range(4):
+            bits |= field_named(plan, f"header.kernels[{i}]").get(plan) << 32 * i
     assert bits == sum(1 << code for code in CODES.values())
 
 
@@ -169,18 +172,18 @@ def test_init_refuses_a_misaligned_arena() -> None:
 
 def test_init_refuses_a_plan_whose_kernels_are_not_linked() -> None:
     library = open_infer("undefined")[1]
-    plan = changed(chain().build(), "header.kernels[1]", 1 << 8)
+    plan = changed(chain().build(), "header.kernels[3]", 1 << 8)
     assert open_with_arena(plan, shift=0, missing=0) == library.INFER_E_KERNEL
 
 
-@pytest.mark.parametrize("bit", [0, UNKNOWN, 31])
+@pytest.mark.parametrize("bit", [0, UNKNOWN, 127])
 def test_an_unknown_kernel_bit_is_refused(bit: int) -> None:
     plan = chain().build()
-    bits = field_named(plan, "header.kernels[0]")
-    assert word(bits.set(plan, bits.get(plan) | 1 << bit)) == "kernel"
+    bits = field_named(plan, f"header.kernels[{bit // 32}]")
+    assert word(bits.set(plan, bits.get(plan) | 1 << bit % 32)) == "kernel"
 
 
-@pytest.mark.parametrize("code", [0, UNKNOWN, 64, 255])
+@pytest.mark.parametrize("code", [0, UNKNOWN, 128, 255])
 def test_an_unknown_operator_is_refused(code: int) -> None:
     assert changed_word("copy", "op 0.op.code", code) == "kernel"
 
@@ -195,13 +198,11 @@ def test_kernel_bits_must_be_those_of_the_operators() -> None:
     ("label", "value"),
     [
         ("header.flags", 2),
-        ("header.reserved", 1),
-        ("header.reserved2[0]", 1),
-        ("header.reserved2[1]", 1 << 31),
+        ("header.states", 0),
+        ("header.states", 0xFFFFFFFC),
         ("header.arena_bytes", 1 << 31),
         ("header.arena_align", 0),
         ("header.arena_align", 24),
-        ("header.scratch_bytes", 1 << 20),
         ("header.n_ops", 1025),
         ("header.n_tensors", 2049),
         ("header.n_inputs", 0),
@@ -403,6 +404,51 @@ def test_keeping_the_input_means_that_it_lives_to_the_end() -> None:
     assert word(plan.build()) == "io"
     plan.tensors[0] = (0, 9, 0, 2)
     assert word(plan.build()) == "ok"
+
+
+# States
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "value"),
+    [
+        ("state filled", "state 0.tensor", 3),
+        ("state filled", "state 0.tensor", 2),
+        ("state filled", "state 0.reserved", 1),
+        ("state filled", "state 0.data", 0),
+        ("state from data", "state 0.fill", 1),
+        ("state from data", "state 0.data", 1 << 20),
+        ("state from data", "state 0.data", 0xFFFFFFFE),
+        ("state filled", "tensor 1.last", 1),
+    ],
+)
+def test_a_wrong_state_is_refused(name: str, label: str, value: int) -> None:
+    assert changed_word(name, label, value) == "state"
+
+
+def test_an_input_is_no_state() -> None:
+    plan = state(7)
+    plan.states[0]["tensor"] = 0
+    plan.tensors[0] = (0, 4, 0, 2)
+    assert word(plan.build()) == "io"
+
+
+def test_a_state_must_not_be_listed_twice() -> None:
+    plan = state(7)
+    plan.states.append(plan.states[0])
+    assert word(plan.build()) == "tensor"
+    plan.tensor(16, 4, 0, 2)
+    assert word(plan.build()) == "state"
+
+
+@pytest.mark.parametrize("offset", [1, 4, 7])
+def test_a_state_shares_no_bytes_with_an_input_or_a_later_tensor(offset: int) -> None:
+    plan = state(7)
+    plan.tensors[0] = (offset, 4, 0, 1)
+    assert word(plan.build()) == "alias"
+    plan = state(7)
+    plan.tensors[2] = (offset, 4, 1, 2)
+    assert word(plan.build()) == "alias"
 
 
 # Records

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import torpor.engine.library as engine_library
-from tests.support.plans import SPECIMENS, add, chain, changed, fully_connected, one_op
+from tests.support.plans import SPECIMENS, add, chain, changed, fully_connected, one_op, state
 from torpor.engine import Engine, TensorInfo, check
 from torpor.engine.library import build_library, infer_library, kernel_table
 from torpor.errors import MissingToolError, ModelError, TorporError
@@ -49,6 +49,21 @@ def test_two_engines_do_not_share_anything() -> None:
     expected = one.invoke([X])[0]
     two.invoke([X[::-1]])
     np.testing.assert_array_equal(one.read_outputs()[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("initial", "expected"), [(7, [7, 7, 7, 7]), (bytes([1, 2, 255, 4]), [1, 2, -1, 4])]
+)
+def test_states_begin_as_the_plan_says_and_again_after_a_reset(
+    initial: int | bytes, expected: list[int]
+) -> None:
+    engine = Engine(state(initial).build(), sanitize=True)
+    lowest = np.full(4, -128, np.int8)
+    assert engine.invoke([lowest])[0].tolist() == expected
+    engine.arena[4:8] = bytes([9, 9, 9, 9])
+    assert engine.invoke([lowest])[0].tolist() == [9, 9, 9, 9]
+    engine.reset()
+    assert engine.invoke([lowest])[0].tolist() == expected
 
 
 def test_steps_in_order_are_an_invocation() -> None:

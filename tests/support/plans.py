@@ -15,6 +15,7 @@ from torpor.plan.layout import CONST, OPCODES, ffi, fields, record_type, sizeof
 
 ALIGN = CONST["PLAN_ALIGN"]
 NO_STRING = CONST["PLAN_NO_STRING"]
+NO_DATA = CONST["PLAN_NO_DATA"]
 CODES = {name: code for code, name in OPCODES.items()}
 OVERLAP = CONST["PLAN_OP_OVERLAP"]
 PER_TENSOR = CONST["PLAN_OP_PER_TENSOR"]
@@ -50,6 +51,7 @@ class PlanBuilder:
     tensors: list[tuple[int, int, int, int]] = field(default_factory=list)
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
+    states: list[dict[str, Any]] = field(default_factory=list)
     ops: list[bytes] = field(default_factory=list)
     strings: bytes = b"model\0x\0y\0cat\0dog\0"
     data: bytes = b""
@@ -85,6 +87,7 @@ class PlanBuilder:
         sections = {
             "tensors": b"".join(struct.pack("<IIHH", *t) for t in self.tensors),
             "io": b"".join(pack("plan_io_t", io) for io in self.inputs + self.outputs),
+            "states": b"".join(pack("plan_state_t", s) for s in self.states),
             "ops": b"".join(self.ops),
             "strings": self.strings,
             "data": self.data,
@@ -109,13 +112,14 @@ class PlanBuilder:
             "version": CONST["PLAN_VERSION"],
             "target": CONST["PLAN_TARGET_PORTABLE"],
             "length": sizeof("plan_header_t") + body,
-            "kernels": [bits & 0xFFFFFFFF, bits >> 32],
+            "kernels": [bits >> 32 * i & 0xFFFFFFFF for i in range(4)],
             "arena_bytes": max((t[0] + t[1] for t in self.tensors), default=0),
             "arena_align": 16,
             "n_tensors": len(self.tensors),
             "n_ops": len(self.ops),
             "n_inputs": len(self.inputs),
             "n_outputs": len(self.outputs),
+            "n_states": len(self.states),
             "n_labels": 2,
             "ops_bytes": len(sections["ops"]),
             "strings_bytes": len(sections["strings"]),
@@ -239,7 +243,7 @@ def pool(name: str) -> PlanBuilder:
     return one_op(name, [60, 18], lambda _: POOL)
 
 
-BINARY = {
+BINARY: dict[str, Any] = {
     "left_shift": 20,
     "dims": [1, 1, 3, 4],
     "a_strides": [12, 12, 4, 1],
@@ -307,6 +311,25 @@ def chain() -> PlanBuilder:
     return plan
 
 
+def state(initial: bytes | int) -> PlanBuilder:
+    """The input added to a state that begins with these bytes, or with this byte in each place."""
+    plan = PlanBuilder()
+    x, s, y = plan.tensor(0, 4, 0, 1), plan.tensor(4, 4, 0, 2), plan.tensor(8, 4, 1, 2)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(y))
+    if isinstance(initial, bytes):
+        plan.states.append({"tensor": s, "data": plan.put(initial)})
+    else:
+        plan.states.append({"tensor": s, "fill": initial, "data": NO_DATA})
+    dense: dict[str, Any] = {
+        "dims": [1, 1, 1, 4],
+        "a_strides": [0, 0, 0, 1],
+        "b_strides": [0, 0, 0, 1],
+    }
+    plan.ops.append(record("MAXIMUM_S8", a=x, b=s, y=y, **(BINARY | dense)))
+    return plan
+
+
 MEAN = {"outer": 2, "reduced": 5, "inner": 3, **POINTS}
 PAD = {"dims": [1, 2, 1, 2, 3], "before": [0, 1, 0, 1, 2], "after": [1, 0, 0, 2, 1], "value": -7}
 SOFTMAX = {"rows": 2, "depth": 5, "diff_min": -248}
@@ -351,6 +374,8 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "strided copy": lambda: one_op("STRIDED_COPY_S8", [30, 12], lambda _: STRIDED_COPY),
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
     "chain": chain,
+    "state from data": lambda: state(bytes([1, 2, 255, 4])),
+    "state filled": lambda: state(7),
 }
 """A sound plan for each operator, by name."""
 
@@ -395,6 +420,9 @@ def fields_of(plan: bytes) -> list[Field]:
     for i in range(header.n_inputs + header.n_outputs):
         at = header.io + i * sizeof("plan_io_t")
         found += _leaves(ffi.typeof("plan_io_t"), at, f"io {i}")
+    for i in range(header.n_states):
+        at = header.states + i * sizeof("plan_state_t")
+        found += _leaves(ffi.typeof("plan_state_t"), at, f"state {i}")
     at = header.ops
     for i in range(header.n_ops):
         kind = record_type(plan[at])

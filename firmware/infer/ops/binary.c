@@ -59,8 +59,11 @@ static void find_uses(const plan_binary_t *c, infer_uses_t *uses)
     uint32_t b_bytes = extent(c->dims, c->b_strides);
     uint32_t y_bytes = size_mul4(c->dims[0], c->dims[1], c->dims[2], c->dims[3]);
     if (constants(&c->op) == 0) {
-        *uses = (infer_uses_t){
-            .inputs = 2, .tensor = {c->a, c->b, c->y}, .bytes = {a_bytes, b_bytes, y_bytes}};
+        uses->inputs = 2;
+        uses->outputs = 1;
+        infer_use_at(uses, 0, c->a, a_bytes, 1);
+        infer_use_at(uses, 1, c->b, b_bytes, 1);
+        infer_use_at(uses, 2, c->y, y_bytes, 1);
     } else if (constants(&c->op) == PLAN_OP_CONST_A) {
         infer_use(uses, c->b, b_bytes, c->y, y_bytes);
     } else {

@@ -8,6 +8,7 @@
 #define INFER_OPS_OPS_H
 
 #include "infer/kernel.h"
+#include "infer/ops/sizes.h"
 
 infer_status_t infer_check_binary(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
@@ -97,15 +98,30 @@ static inline int infer_rescale_ok(plan_rescale_t rescale)
     return infer_multiplier_ok(rescale.multiplier) && infer_shift_ok(rescale.shift);
 }
 
-/* Sets one input and one output. */
+/* Sets use `i`: `count` elements of `size` bytes (1, 2 or 4), aligned to that. */
+static inline void infer_use_at(infer_uses_t *uses, uint32_t i, uint16_t tensor, uint32_t count,
+                                uint32_t size)
+{
+    uses->tensor[i] = tensor;
+    uses->bytes[i] = size_mul(count, size);
+    uses->align[i] = (uint8_t)size;
+}
+
+/* Sets one input and one output, of elements of these sizes. */
+static inline void infer_use_typed(infer_uses_t *uses, uint16_t x, uint32_t x_count,
+                                   uint32_t x_size, uint16_t y, uint32_t y_count, uint32_t y_size)
+{
+    uses->inputs = 1;
+    uses->outputs = 1;
+    infer_use_at(uses, 0, x, x_count, x_size);
+    infer_use_at(uses, 1, y, y_count, y_size);
+}
+
+/* Sets one input and one output of bytes. */
 static inline void infer_use(infer_uses_t *uses, uint16_t x, uint32_t x_bytes, uint16_t y,
                              uint32_t y_bytes)
 {
-    uses->inputs = 1;
-    uses->tensor[0] = x;
-    uses->bytes[0] = x_bytes;
-    uses->tensor[1] = y;
-    uses->bytes[1] = y_bytes;
+    infer_use_typed(uses, x, x_bytes, 1, y, y_bytes, 1);
 }
 
 #endif

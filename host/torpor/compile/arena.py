@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from torpor.compile.lowering import Record
 from torpor.compile.overlap import overlap_distance
 from torpor.compile.planner import Layout, Region, Trail, plan_memory
-from torpor.graph import Graph
+from torpor.graph import Graph, Tensor
 
 IO_ALIGN = 4
 """Inputs and outputs start at a multiple of this, so that callers may see them as words. Others
-are bytes to the portable kernels and start anywhere."""
+start at a multiple of their elements' size: int8 is bytes to the portable kernels."""
 
 
 @dataclass(frozen=True)
@@ -42,29 +42,41 @@ def number_tensors(graph: Graph, records: Sequence[Record]) -> dict[int, int]:
     """
     used = list(graph.inputs)
     for record in records:
-        used += [*record.reads, record.writes]
+        used += record.touches
     used += graph.outputs
     roots = list(dict.fromkeys(graph.root(t) for t in used))
     return {t: roots.index(graph.root(t)) for t in used}
 
 
+def states_of(graph: Graph, numbers: dict[int, int]) -> dict[int, Tensor]:
+    """Return the variables that have bytes in the arena, by their number in the plan."""
+    variables = {n: graph.tensors[graph.root(t)] for t, n in numbers.items()}
+    return {n: t for n, t in sorted(variables.items()) if t.is_variable}
+
+
+def _align(tensor: Tensor) -> int:
+    return max(1, min(tensor.bytes // max(tensor.elements, 1), 4))
+
+
 def _regions(
     graph: Graph, records: Sequence[Record], numbers: dict[int, int], keep_input: bool
 ) -> list[Region]:
-    """Return the regions: inputs are there from step 0 on, outputs until step n_ops + 1."""
+    """Return the regions: inputs live from step 0 on, outputs to step n_ops + 1, states always."""
     end = len(records) + 1
     steps: dict[int, list[int]] = {n: [] for n in numbers.values()}
     for t in graph.inputs:
         steps[numbers[t]] += [0, end] if keep_input else [0]
     for step, record in enumerate(records, 1):
-        for t in (*record.reads, record.writes):
+        for t in record.touches:
             steps[numbers[t]].append(step)
     for t in graph.outputs:
         steps[numbers[t]].append(end)
-    sizes = {n: graph.tensors[graph.root(t)].bytes for t, n in numbers.items()}
+    for n in states_of(graph, numbers):
+        steps[n] += [0, end]
+    tensors = {n: graph.tensors[graph.root(t)] for t, n in numbers.items()}
     outside = {numbers[t] for t in (*graph.inputs, *graph.outputs)}
     return [
-        Region(sizes[n], min(s), max(s), IO_ALIGN if n in outside else 1)
+        Region(tensors[n].bytes, min(s), max(s), IO_ALIGN if n in outside else _align(tensors[n]))
         for n, s in sorted(steps.items())
     ]
 
@@ -77,7 +89,9 @@ def _trails(
     """Return (record, trail) for every output that may share the bytes of its dying input 0."""
     found = []
     for index, record in enumerate(records):
-        x, y = numbers[record.reads[0]], numbers[record.writes]
+        if not record.writes:
+            continue
+        x, y = numbers[record.reads[0]], numbers[record.writes[0]]
         others = {numbers[t] for t in record.reads[1:]}
         if x == y or x in others or regions[x].last != index + 1:
             continue

@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from torpor.compile import ops
-from torpor.compile.arena import Arena, number_tensors, plan_arena
+from torpor.compile.arena import Arena, number_tensors, plan_arena, states_of
 from torpor.compile.emit import Data, Strings, assemble, kernel_words, pack_record, pack_struct
-from torpor.compile.lowering import Record, lower_op
+from torpor.compile.lowering import CODE_RANGES, Record, lower_op
 from torpor.compile.passes import run_passes
 from torpor.compile.report import OpBytes, Report, make_report
 from torpor.errors import ModelError, UnsupportedError, UsageError, unknown_name
@@ -16,6 +16,12 @@ from torpor.plan.layout import CONST
 
 TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
 """Weight packings that this compiler can write, by name."""
+
+TYPES = {
+    name: CONST[f"PLAN_TYPE_{name.upper()}"]
+    for name in ("int8", "uint8", "int16", "int32", "float32", "bool")
+}
+"""Types of inputs and outputs that a plan can describe."""
 
 ARENA_ALIGN = 16
 _MAX_ARENA = (1 << 31) - 1
@@ -32,11 +38,12 @@ class Compiled:
 
 @dataclass(frozen=True)
 class _Stored:
-    """The data section; for each record its members that say where, and what it costs."""
+    """The data section; for each record and state its members that say where; what records cost."""
 
     data: bytes
     members: list[dict[str, int]]
     costs: list[OpBytes]
+    states: list[dict[str, int]]
 
 
 def compile_model(
@@ -69,7 +76,8 @@ def compile_model(
     _check_ends(graph, labels)
     records = [lower_op(graph, op) for op in graph.ops]
     numbers = number_tensors(graph, records)
-    stored = _store(records)
+    states = states_of(graph, numbers)
+    stored = _store(records, [initial_bytes(graph, t) for t in states.values()])
     arena = plan_arena(graph, records, numbers, keep_input=keep_input)
     if arena.layout.peak > _MAX_ARENA:
         raise UnsupportedError(f"the model needs {arena.layout.peak} bytes of arena")
@@ -82,11 +90,13 @@ def compile_model(
         "arena_align": ARENA_ALIGN,
         "n_tensors": len(arena.regions),
         "n_ops": len(packed),
+        "n_states": len(states),
     }
     strings = _strings(name, labels, graph)
     sections = {
         "tensors": _tensor_table(arena),
         "io": _io_table(graph, numbers, strings.io_names),
+        "states": _state_table(list(states), stored.states),
         "ops": b"".join(packed),
         "strings": strings.data,
         "data": stored.data,
@@ -104,6 +114,16 @@ def compile_model(
         passes=reasons,
     )
     return Compiled(plan, report, tuple(sorted({r.code for r in records})))
+
+
+def initial_bytes(graph: Graph, variable: Tensor) -> bytes:
+    """Return what a variable holds before the first inference.
+
+    Where the model does not say it: zero points in int8, zeros in other types, as
+    micro/micro_graph.cc resets variables.
+    """
+    fill = variable.zero_point % 256 if variable.dtype == "int8" else 0
+    return graph.initial.get(variable.index, bytes([fill]) * variable.bytes)
 
 
 def _check_length(graph: Graph) -> None:
@@ -134,18 +154,19 @@ def _check_ends(graph: Graph, labels: Sequence[str]) -> None:
 
 def _check_end(tensor: Tensor, what: str) -> None:
     where = f"{what}, tensor {tensor.index} {tensor.describe()}"
-    if tensor.dtype != "int8":
+    if tensor.dtype not in TYPES:
         raise UnsupportedError(
-            f"{where}: only int8 inputs and outputs are supported",
+            f"{where}: inputs and outputs are one of {', '.join(TYPES)}",
             "quantize the model with torpor quantize",
         )
-    if len(tensor.scales) != 1 or len(tensor.zero_points) > 1 or not tensor.elements:
+    codes = tensor.dtype in CODE_RANGES
+    if not tensor.elements or (codes and (len(tensor.scales) != 1 or len(tensor.zero_points) > 1)):
         raise ModelError(f"{where}: needs elements, one scale and one zero point")
     if len(tensor.shape) > CONST["PLAN_MAX_DIMS"]:
         raise UnsupportedError(f"{where}: more than {CONST['PLAN_MAX_DIMS']} dimensions")
 
 
-def _store(records: Sequence[Record]) -> _Stored:
+def _store(records: Sequence[Record], initial: Sequence[bytes]) -> _Stored:
     """Collect the data of all records; equal pieces are stored once."""
     data = Data()
     members, costs = [], []
@@ -160,7 +181,15 @@ def _store(records: Sequence[Record]) -> _Stored:
                 ),
             )
         )
-    return _Stored(bytes(data.data), members, costs)
+    states = [_initial_members(data, content) for content in initial]
+    return _Stored(bytes(data.data), members, costs, states)
+
+
+def _initial_members(data: Data, content: bytes) -> dict[str, int]:
+    """Return what a state record says of its first content: one byte repeated, or where it lies."""
+    if content == content[:1] * len(content):
+        return {"fill": content[0], "data": CONST["PLAN_NO_DATA"]}
+    return {"data": data.add(content)[0]}
 
 
 def _pack(
@@ -173,7 +202,11 @@ def _pack(
     """Return the bytes of all records."""
     packed = []
     for index, record in enumerate(records):
-        tensors = {member: numbers[t] for member, t in record.tensors.items()}
+        named = {**record.tensors, **record.states}
+        tensors = {
+            member: numbers[t] if isinstance(t, int) else [numbers[i] for i in t]
+            for member, t in named.items()
+        }
         flags = record.flags | (CONST["PLAN_OP_OVERLAP"] if index in overlaps else 0)
         members = {**record.fields, **tensors, **stored.members[index]}
         try:
@@ -194,6 +227,13 @@ def _tensor_table(arena: Arena) -> bytes:
             {"offset": offset, "bytes": region.size, "first": region.first, "last": region.last},
         )
         for offset, region in zip(arena.layout.offsets, arena.regions, strict=True)
+    )
+
+
+def _state_table(numbers: Sequence[int], members: Sequence[dict[str, int]]) -> bytes:
+    return b"".join(
+        pack_struct("plan_state_t", {"tensor": n, **m})
+        for n, m in zip(numbers, members, strict=True)
     )
 
 
@@ -227,7 +267,7 @@ def _io_table(graph: Graph, numbers: dict[int, int], names: Sequence[int]) -> by
         tensor = graph.tensors[t]
         members = {
             "tensor": numbers[t],
-            "type": CONST["PLAN_TYPE_INT8"],
+            "type": TYPES[tensor.dtype],
             "rank": len(tensor.shape),
             "dims": [*tensor.shape, *[1] * (CONST["PLAN_MAX_DIMS"] - len(tensor.shape))],
             "scale": tensor.scale,

@@ -34,7 +34,7 @@ def pack_record(code: str, flags: int, members: Mapping[str, Any]) -> bytes:
 
 def kernel_words(codes: Sequence[str]) -> list[int]:
     """Return the header's bit set of the operators named `codes`."""
-    words = [0, 0]
+    words = [0] * len(ffi.new("plan_header_t *").kernels)
     for code in codes:
         words[CODES[code] // 32] |= 1 << CODES[code] % 32
     return words
@@ -75,7 +75,7 @@ def assemble(header: Mapping[str, Any], sections: Mapping[str, bytes]) -> bytes:
 
     Args:
         header: the members that no section decides.
-        sections: "tensors", "io", "ops", "strings" and "data" in the order of the plan.
+        sections: "tensors", "io", "states", "ops", "strings", "data" in the order of the plan.
     """
     members = {"magic": CONST["PLAN_MAGIC"], "version": CONST["PLAN_VERSION"], **header}
     known = {member for member, _ in ffi.typeof("plan_header_t").fields}

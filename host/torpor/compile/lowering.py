@@ -28,6 +28,14 @@ ALTERNATIVES = {
 """What to use instead of operators that are not supported."""
 
 
+CODE_RANGES = {
+    "int8": range(-128, 128),
+    "uint8": range(256),
+    "int16": range(-(1 << 15), 1 << 15),
+}
+"""The codes of quantized types."""
+
+
 @dataclass(frozen=True)
 class Record:
     """A lowered operator, before the tensors have places and the data has offsets.
@@ -35,7 +43,9 @@ class Record:
     Attributes:
         code: the plan's operator name ("CONV_2D_S8").
         fields: the record's members, except tensors and data offsets.
-        tensors: member ("x", "a", "b", "y") -> tensor of the graph; "y" is the output.
+        tensors: member ("x", "a", "b", "y") -> tensor of the graph, or several for an array;
+            "y" is the output, which an operator that only writes states has not.
+        states: member -> variable tensor of the graph that is read and written.
         data: member ("weights", "channels", "constant") -> bytes for the data section.
         flags: PLAN_OP_* flags.
         note: why this record, for the report.
@@ -43,7 +53,8 @@ class Record:
 
     code: str
     fields: dict[str, Any]
-    tensors: dict[str, int]
+    tensors: dict[str, int | tuple[int, ...]]
+    states: dict[str, int] = field(default_factory=dict)
     data: dict[str, bytes] = field(default_factory=dict)
     flags: int = 0
     note: str = ""
@@ -51,12 +62,22 @@ class Record:
     @property
     def reads(self) -> tuple[int, ...]:
         """The tensors read, the first of which the output may overlap."""
-        return tuple(t for member, t in self.tensors.items() if member != "y")
+        found: list[int] = []
+        for member, tensors in self.tensors.items():
+            if member != "y":
+                found += (tensors,) if isinstance(tensors, int) else tensors
+        return tuple(found)
 
     @property
-    def writes(self) -> int:
-        """The tensor written."""
-        return self.tensors["y"]
+    def writes(self) -> tuple[int, ...]:
+        """The tensor written, if there is one: at most one."""
+        y = self.tensors.get("y", ())
+        return (y,) if isinstance(y, int) else y
+
+    @property
+    def touches(self) -> tuple[int, ...]:
+        """All tensors that the record names."""
+        return (*self.reads, *self.writes, *self.states.values())
 
 
 @dataclass(frozen=True)
@@ -134,32 +155,54 @@ class Site:
         self.need(self.has_input(position), f"input {position} is missing")
         return self.graph.tensors[self.op.inputs[position]]
 
-    def activation(self, position: int) -> Tensor:
-        """Return the int8 activation at input `position`, its quantization checked."""
+    def activation(self, position: int, *dtypes: str) -> Tensor:
+        """Return the activation at input `position`, of one of `dtypes` (int8 if none is given).
+
+        Its quantization is checked, if it is of a quantized type.
+        """
         tensor = self.any_input(position)
         if tensor.data is not None:
             self.unsupported("a constant where an activation is expected", tensor)
-        return self._checked(tensor)
+        return self._checked(tensor, dtypes)
 
-    def operand(self, position: int) -> Tensor:
-        """Return the int8 activation or constant at input `position`, its quantization checked."""
-        return self._checked(self.any_input(position))
+    def operand(self, position: int, *dtypes: str) -> Tensor:
+        """Return the activation or constant at input `position`, checked as by `activation`."""
+        return self._checked(self.any_input(position), dtypes)
 
-    def output(self) -> Tensor:
-        """Return the only output, an int8 activation, its quantization checked."""
+    def output(self, *dtypes: str) -> Tensor:
+        """Return the only output, checked as by `activation`."""
         if len(self.op.outputs) != 1:
             self.broken("has more than one output")
-        return self._checked(self.graph.tensors[self.op.outputs[0]])
+        return self._checked(self.graph.tensors[self.op.outputs[0]], dtypes)
 
-    def _checked(self, tensor: Tensor) -> Tensor:
+    def state(self, position: int, *dtypes: str) -> Tensor:
+        """Return the variable at input `position`, checked as by `activation`."""
+        tensor = self.any_input(position)
+        self.need(tensor.is_variable, "must be a variable", tensor)
+        return self._quantized(tensor, dtypes)
+
+    def _checked(self, tensor: Tensor, dtypes: tuple[str, ...]) -> Tensor:
         if tensor.is_variable:
-            self.unsupported("variables that live between inferences are not supported", tensor)
-        if tensor.dtype != "int8":
+            self.unsupported("a variable where an activation is expected", tensor)
+        return self._quantized(tensor, dtypes)
+
+    def _quantized(self, tensor: Tensor, dtypes: tuple[str, ...]) -> Tensor:
+        if tensor.dtype == "float32" and tensor.dtype not in dtypes:
+            raise UnsupportedError(
+                f"{self.where}, tensor {tensor.index} {tensor.describe()}: it computes in floats",
+                "quantize the model with torpor quantize",
+            )
+        if tensor.dtype not in (dtypes or ("int8",)):
             self.unsupported(f"{tensor.dtype} activations are not supported", tensor)
-        if len(tensor.scales) != 1 or tensor.scale <= 0 or len(tensor.zero_points) > 1:
-            self.broken("an int8 activation needs one scale above 0 and one zero point", tensor)
-        self.need(-128 <= tensor.zero_point <= 127, "zero point outside int8", tensor)
         self.need(tensor.elements > 0, "an empty tensor", tensor)
+        codes = CODE_RANGES.get(tensor.dtype)
+        if codes is None:
+            return tensor
+        if len(tensor.scales) != 1 or tensor.scale <= 0 or len(tensor.zero_points) > 1:
+            self.broken(
+                f"an {tensor.dtype} activation needs one scale above 0 and one zero point", tensor
+            )
+        self.need(tensor.zero_point in codes, f"zero point outside {tensor.dtype}", tensor)
         return tensor
 
     def constant(self, position: int, *dtypes: str) -> Tensor:

@@ -27,12 +27,13 @@ def _label(op: Op) -> str:
 
 
 def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
-    """Drop operators whose outputs nobody reads."""
+    """Drop operators whose outputs nobody reads, unless they write a variable."""
     needed = {graph.root(t) for t in graph.outputs}
     kept: list[Op] = []
     reasons = []
     for op in reversed(graph.ops):
-        if needed.isdisjoint(op.outputs):
+        lasting = any(t >= 0 and graph.tensors[t].is_variable for t in op.inputs)
+        if needed.isdisjoint(op.outputs) and not lasting:
             reasons.append(f"{_label(op)} dropped: nothing reads its output")
         else:
             kept.insert(0, op)

@@ -166,6 +166,11 @@ def _letter(index: int) -> str:
     return letters[index % len(letters)]
 
 
+def _result(record: Record) -> int:
+    """Return the tensor that the record makes: its output, or else the state that it writes."""
+    return (*record.writes, *record.states.values())[0]
+
+
 def make_report(
     graph: Graph,
     records: Sequence[Record],
@@ -193,8 +198,8 @@ def make_report(
                 step=i + 1,
                 operator=graph.ops[i].name,
                 kernel=record.code,
-                output=graph.tensors[record.writes].name,
-                shape=graph.tensors[record.writes].shape,
+                output=graph.tensors[_result(record)].name,
+                shape=graph.tensors[_result(record)].shape,
                 record_bytes=len(parsed.raw),
                 data=costs[i],
                 reasons=tuple(_reasons(i, record, parsed.fields, arena)),

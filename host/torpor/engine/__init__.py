@@ -160,6 +160,10 @@ class Engine:
         """Number of operators."""
         return int(self._header.n_ops)
 
+    def reset(self) -> None:
+        """Put all states back to what they were at first."""
+        self._library.infer_reset(self._model)
+
     def invoke(self, inputs: Sequence[Array]) -> list[Array]:
         """Run one inference.
 

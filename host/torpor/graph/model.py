@@ -98,6 +98,7 @@ class Graph:
 
     Attributes:
         views: tensor -> the tensor whose bytes it shares (made by passes, empty after reading).
+        initial: variable -> its bytes before the first inference; others start blank.
     """
 
     tensors: tuple[Tensor, ...]
@@ -105,6 +106,7 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     views: dict[int, int] = field(default_factory=dict)
+    initial: dict[int, bytes] = field(default_factory=dict)
 
     def root(self, tensor: int) -> int:
         """Return the tensor that owns the bytes of `tensor`."""

@@ -128,7 +128,7 @@ def record_type(code: int) -> str:
         KeyError: no such operator.
     """
     name = OPCODES[code].lower()
-    family = name.rpartition("_")[0]
+    family = re.sub(r"(_(s|f)\d+)+$", "", name)
     candidates = [_SHARED.get(family, family), name]
     found = [f"plan_{c}_t" for c in candidates if f"plan_{c}_t" in struct_names()]
     return found[0]

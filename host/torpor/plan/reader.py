@@ -24,12 +24,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Plan:
-    """A parsed plan. `header`, `tensors`, `inputs`, `outputs` map C member names to values."""
+    """A parsed plan. Header, tensors, inputs, outputs and states map C member names to values."""
 
     header: Fields
     tensors: tuple[Fields, ...]
     inputs: tuple[Fields, ...]
     outputs: tuple[Fields, ...]
+    states: tuple[Fields, ...]
     ops: tuple[Record, ...]
     strings: bytes
     data: bytes
@@ -49,6 +50,7 @@ class Plan:
             tensors=_array(data, "plan_tensor_t", header["tensors"], header["n_tensors"]),
             inputs=io[:n_inputs],
             outputs=io[n_inputs:],
+            states=_array(data, "plan_state_t", header["states"], header["n_states"]),
             ops=_records(data, header),
             strings=_section(data, header["strings"], header["strings_bytes"], "strings"),
             data=_section(data, header["data"], header["data_bytes"], "data"),
