@@ -29,11 +29,21 @@ _MAX_ARENA = (1 << 31) - 1
 
 @dataclass(frozen=True)
 class Compiled:
-    """A compiled model: the plan's bytes, the report, the operator names it needs, sorted."""
+    """A compiled model.
+
+    Attributes:
+        plan: its bytes.
+        report: why it is as it is.
+        kernels: the operator names it needs, sorted.
+        records: the plan's operators, with the tensors of the file that they read and write.
+        numbers: tensor of the file -> tensor of the plan, for all that have bytes in the arena.
+    """
 
     plan: bytes
     report: Report
     kernels: tuple[str, ...]
+    records: tuple[Record, ...]
+    numbers: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -113,7 +123,7 @@ def compile_model(
         costs=stored.costs,
         passes=reasons,
     )
-    return Compiled(plan, report, tuple(sorted({r.code for r in records})))
+    return Compiled(plan, report, tuple(sorted({r.code for r in records})), tuple(records), numbers)
 
 
 def initial_bytes(graph: Graph, variable: Tensor) -> bytes:
