@@ -25,7 +25,9 @@ static struct {
     infer_t model;
     infer_status_t status; /* of the plan */
     bool has_outputs;      /* no input has been written since the last run */
-    wire_run_t last_run;   /* answered by last_result, if that is for a window that ran */
+    bool has_result;       /* a window has run since the model's state was reset */
+    uint32_t runs;         /* how many have */
+    uint32_t last_crc;     /* of the inputs of last_result */
     wire_result_t last_result;
     uint8_t last_data[RESULT_DATA_MAX];
 } session;
@@ -138,6 +140,8 @@ static void infer(wire_result_t *result)
     memcpy(session.last_data, infer_output(&session.model, 0), length);
     result->data = (wire_bytes_t){session.last_data, length};
     session.has_outputs = true;
+    session.runs++;
+    result->runs = session.runs;
 }
 
 static void send_result(const wire_result_t *result)
@@ -160,10 +164,27 @@ static void report(const wire_result_t *result)
     console_send(payload, wire_encode_counters(&counters, payload, sizeof payload));
 }
 
+/* The state of a model may only advance once for a window, however often it is asked for. */
 static bool is_repeated(const wire_run_t *request)
 {
-    return session.last_result.data.length != 0 &&
-           memcmp(request, &session.last_run, sizeof *request) == 0;
+    return session.has_result && request->window == session.last_result.window &&
+           request->crc == session.last_crc;
+}
+
+static void repeat_result(const wire_run_t *request)
+{
+    session.last_result.seq = request->seq;
+    send_result(&session.last_result);
+}
+
+static void run_window(const wire_run_t *request)
+{
+    session.has_result = true;
+    session.last_crc = request->crc;
+    session.last_result = (wire_result_t){.seq = request->seq, .window = request->window};
+    infer(&session.last_result);
+    send_result(&session.last_result);
+    report(&session.last_result);
 }
 
 static void run(const wire_run_t *request)
@@ -171,15 +192,11 @@ static void run(const wire_run_t *request)
     if (session.status != INFER_OK) {
         refuse_run(request, WIRE_NO_MODEL);
     } else if (is_repeated(request)) {
-        send_result(&session.last_result);
+        repeat_result(request);
     } else if (inputs_crc() != request->crc) {
         refuse_run(request, WIRE_STALE_INPUT);
     } else {
-        session.last_run = *request;
-        session.last_result = (wire_result_t){.seq = request->seq, .window = request->window};
-        infer(&session.last_result);
-        send_result(&session.last_result);
-        report(&session.last_result);
+        run_window(request);
     }
 }
 
@@ -207,9 +224,21 @@ static void read_output(const wire_read_t *request)
     console_send(payload, wire_encode_output(&output, payload, sizeof payload));
 }
 
+static uint32_t reset_state(void)
+{
+    if (session.status != INFER_OK) {
+        return WIRE_NO_MODEL;
+    }
+    session.has_result = false;
+    session.has_outputs = false;
+    session.runs = 0;
+    return WIRE_OK;
+}
+
 void session_start(void)
 {
     session.status = open_model();
+    reset_state();
     say_hello(0);
 }
 
@@ -227,6 +256,9 @@ void session_handle(const wire_request_t *request)
         break;
     case WIRE_ID_READ:
         read_output(&request->read);
+        break;
+    case WIRE_ID_RESET:
+        acknowledge(request->reset.seq, reset_state());
         break;
     default:
         break;

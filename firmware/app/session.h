@@ -12,8 +12,9 @@
  * `hello` says why, everything else is answered with no_model. */
 void session_start(void);
 
-/* Carries out one request and answers it. Every request may be repeated without harm: a `run` that
- * equals the last one is answered with its result again. */
+/* Carries out one request and answers it. Every request may be repeated without harm: a `run` of
+ * the last window with the same inputs gets the last result again, and the model's state stays as
+ * that run left it. */
 void session_handle(const wire_request_t *request);
 
 #endif

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Looks at running processes, for tests that nothing is left behind."""
+"""Looks at running processes, for tests that nothing is left behind; makes small ELF files."""
 
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -35,3 +36,17 @@ def eventually(condition: Callable[[], object], seconds: float = 20) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def elf_with(folder: Path, *segments: tuple[int, bytes, int]) -> Path:
+    """Write an ELF file of 32 bits that wants bytes loaded: (address, bytes, length in memory)."""
+    head = struct.pack("<16s2H5I6H", b"\x7fELF\1\1\1", 2, 243, 1, 0, 52, 0, 0, 52, 32, 0, 0, 0, 0)
+    head = head[:44] + struct.pack("<H", len(segments)) + head[46:]
+    offset, table, content = 52 + 32 * len(segments), b"", b""
+    for address, data, length in segments:
+        place = offset + len(content)
+        table += struct.pack("<8I", 1, place, 0, address, len(data), length, 7, 4)
+        content += data
+    path = folder / "f.elf"
+    path.write_bytes(head + table + content)
+    return path

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The firmware that ships, on every board, through its serial port."""
 
+import dataclasses
 import random
 import zlib
 from pathlib import Path
@@ -122,8 +123,9 @@ def test_several_long_inputs_and_outputs_come_through(board: Board, tmp_path: Pa
     made = firmware.build(board.name, several_inputs_and_outputs(tmp_path))
     golden, random_codes = Golden(made.model), np.random.default_rng(1)
     with emulate.start(board, made.elf) as emulator:
-        client = DeviceClient(emulator.transport, timeout=20)
-        for window in range(3):
+        wire = DeviceClient(emulator.transport, timeout=20)
+        loading = DeviceClient(emulator.transport, timeout=20, load=emulator.input_loader())
+        for window, client in enumerate([wire, loading, wire, loading]):
             inputs = [
                 random_codes.integers(-128, 128, info.shape).astype(np.int8)
                 for info in golden.inputs
@@ -155,9 +157,23 @@ def test_the_same_run_again_gives_the_same_result_without_running(
     run = records.Run(2, 5, zlib.crc32(inputs))
     first, again = (client.request(run, "result") for _ in range(2))
     assert first == again
+    for offset in (0, 256):
+        client.request(records.Input(3, 0, offset, inputs[offset : offset + 256]), "ack")
+    later = client.request(records.Run(4, 5, zlib.crc32(inputs)), "result")
+    assert later == dataclasses.replace(first, seq=4)
     assert first.data == reference.outputs[5][0]
     client.hello()  # comes after all text
     assert len([line for line in device.said if line.startswith("window 5:")]) == 1
+
+
+def test_a_reset_begins_a_sequence_again(device: Device, reference: Reference) -> None:
+    client = device.client
+    for _ in range(2):
+        client.reset()
+        for window in range(3):
+            answer = client.infer(window, [reference.inputs[window]])
+            assert answer.outputs == reference.outputs[window]
+            assert answer.runs == window + 1
 
 
 def test_a_run_whose_inputs_are_not_there_is_refused(device: Device, reference: Reference) -> None:

@@ -105,7 +105,7 @@ def test_a_plain_serial_client_does_one_inference_by_hand(
     client.send(RUN, 20, 9, zlib.crc32(inputs))
     result = client.await_(RESULT, 20)
     assert result[2:5] == [0, 9, reference.best[9]]
-    assert result[7] == reference.outputs[9][0]
+    assert result[8] == reference.outputs[9][0]
     client.send(READ, 21, 0, 1, 2)
     assert client.await_(OUTPUT, 21) == [OUTPUT, 21, 0, 0, 1, reference.outputs[9][0][1:3]]
     assert client.text[-1].startswith("window 9: ")

@@ -9,7 +9,6 @@ import dataclasses
 import os
 import select
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from tests.emulated.processes import TORPOR, alive, children, eventually
+from tests.emulated.processes import TORPOR, alive, children, elf_with, eventually
 from torpor import emulate
 from torpor.board import Board, Emulator, Memory, load_board
 from torpor.emulate import qemu
@@ -263,20 +262,6 @@ def test_a_machine_that_starts_from_flash_gets_an_image_and_no_kernel(tmp_path: 
     assert "-kernel" not in words
     assert words[words.index("-drive") + 1].startswith("if=pflash,unit=0,format=raw,file=flash.img")
     assert not any(str(tmp_path) in word for word in words)
-
-
-def elf_with(folder: Path, *segments: tuple[int, bytes, int]) -> Path:
-    """Write an ELF file of 32 bits that wants bytes loaded: (address, bytes, length in memory)."""
-    head = struct.pack("<16s2H5I6H", b"\x7fELF\1\1\1", 2, 243, 1, 0, 52, 0, 0, 52, 32, 0, 0, 0, 0)
-    head = head[:44] + struct.pack("<H", len(segments)) + head[46:]
-    offset, table, content = 52 + 32 * len(segments), b"", b""
-    for address, data, length in segments:
-        place = offset + len(content)
-        table += struct.pack("<8I", 1, place, 0, address, len(data), length, 7, 4)
-        content += data
-    path = folder / "f.elf"
-    path.write_bytes(head + table + content)
-    return path
 
 
 FLASH = Memory("rom", 0x20000000, 0x1000)

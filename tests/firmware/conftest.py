@@ -142,6 +142,7 @@ def build(folder: Path, plan: bytes) -> Library:
     arena = int.from_bytes(compiled.plan[20:24], "little")
     made = generate(folder, plan, compiled.kernels, arena)
     declared = declarations(records.header(SCHEMA)) + "void pump(void);"
+    declared += f"extern uint8_t model_arena[{arena}];"
     return compile_library(folder, [*portable_sources(), *made], declared)
 
 

@@ -105,7 +105,7 @@ def test_a_record_is_written_whole_or_not_at_all(
 
 def test_bytes_longer_than_their_maximum_are_not_written(firmware: Library) -> None:
     field = next(f for f in SCHEMA.records["result"].fields if f.name == "data")
-    record = records.Result(1, 0, 0, 0, 0, 0, bytes(field.max + 1))
+    record = records.Result(1, 0, 0, 0, 0, 0, 0, bytes(field.max + 1))
     assert encode(firmware, record) == b""
 
 

@@ -2,8 +2,10 @@
 # SPDX-FileCopyrightText: The torpor authors
 """firmware/app: requests in, answers out, with the shipped C and the real engine."""
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.firmware.conftest import Library
 from torpor.engine import Engine
+from torpor.plan.reader import Plan
 from torpor.wire import framing, records
 from torpor.wire.records import STATUS, Record
 
@@ -111,7 +114,7 @@ def test_a_window_goes_in_and_the_engine_s_bytes_come_out(
     frames = [record(e) for e in events if isinstance(e, framing.Frame)]
     best = int(np.argmax(np.frombuffer(expected, np.int8)))
     assert frames[0] == records.Result(
-        seq=900, status=0, window=3, best=best, ticks=7, stack=321, data=expected
+        seq=900, status=0, window=3, best=best, ticks=7, runs=1, stack=321, data=expected
     )
     assert isinstance(frames[1], records.Counters)
     percent = (int(np.frombuffer(expected, np.int8)[best]) + 128) * 100 / 256
@@ -119,27 +122,81 @@ def test_a_window_goes_in_and_the_engine_s_bytes_come_out(
     assert [str(e) for e in events if isinstance(e, framing.Text)] == [line]
 
 
-def test_a_repeated_run_gives_the_same_result_without_running(
+@pytest.mark.parametrize("seq", [901, 902], ids=["the-same-request", "another-seq"])
+def test_a_repeated_window_gives_the_same_result_without_running(
+    device: Device, window: np.ndarray, seq: int
+) -> None:
+    data = window.tobytes()
+    device.ask(*input_records(data))
+    first: Any = only(device.ask(run_record(data, seq=901)), records.Result)
+    ticks = device.firmware.c.shim_ticks
+    assert device.ask(run_record(data, seq=seq)) == [dataclasses.replace(first, seq=seq)]
+    assert device.firmware.c.shim_ticks == ticks
+
+
+def test_a_window_that_is_asked_for_after_its_inputs_came_again_is_not_run_again(
+    device: Device, window: np.ndarray
+) -> None:
+    data = window.tobytes()
+    runs = []
+    for seq in (902, 903, 904):
+        device.ask(*input_records(data))
+        runs.append(only(device.ask(run_record(data, seq=seq)), records.Result).runs)  # type: ignore[attr-defined]
+    assert runs == [1, 1, 1]
+
+
+def test_another_window_and_other_inputs_are_no_repetition(
+    device: Device, plan: bytes, window: np.ndarray
+) -> None:
+    for runs, (number, codes) in enumerate([(3, window), (4, window), (4, window // 8)], start=1):
+        device.ask(*input_records(codes.tobytes()))
+        run = run_record(codes.tobytes(), seq=900, window=number)
+        result: Any = only(device.ask(run), records.Result)
+        assert (result.status, result.runs) == (STATUS["ok"], runs)
+        assert result.data == Engine(plan).invoke([codes])[0].tobytes()
+
+
+def test_a_refused_run_leaves_the_last_result_as_it_was(device: Device, window: np.ndarray) -> None:
+    data = window.tobytes()
+    device.ask(*input_records(data))
+    first: Any = only(device.ask(run_record(data, seq=1)), records.Result)
+    device.ask(run_record(data, seq=2, window=4))  # no inputs: stale
+    again = device.ask(run_record(data, seq=3))
+    assert again == [dataclasses.replace(first, seq=3)]
+
+
+# ---- the state of a model
+
+
+def test_a_reset_forgets_the_last_result_and_counts_from_the_beginning(
     device: Device, window: np.ndarray
 ) -> None:
     data = window.tobytes()
     device.ask(*input_records(data))
-    first = only(device.ask(run_record(data, seq=901)), records.Result)
-    ticks = device.firmware.c.shim_ticks
-    assert device.ask(run_record(data, seq=901)) == [first]
-    assert device.firmware.c.shim_ticks == ticks
+    first: Any = only(device.ask(run_record(data, seq=1)), records.Result)
+    assert device.ask(records.Reset(seq=2), records.Reset(seq=2)) == 2 * [records.Ack(2, 0)]
+    reading: Any = only(device.ask(records.Read(3, 0, 0, 1)), records.Output)
+    assert reading.status == STATUS["bad_request"]
+    device.ask(*input_records(data))
+    again: Any = only(device.ask(run_record(data, seq=4)), records.Result)
+    assert again == dataclasses.replace(first, seq=4, ticks=again.ticks)
+    assert again.runs == 1
 
 
-@pytest.mark.parametrize("changed", [{"seq": 903}, {"window": 4}])
-def test_a_run_that_differs_is_no_repetition(
-    device: Device, window: np.ndarray, changed: dict[str, int]
+def test_an_empty_input_announces_inputs_that_come_another_way(
+    device: Device, plan: bytes, window: np.ndarray
 ) -> None:
     data = window.tobytes()
     device.ask(*input_records(data))
-    device.ask(run_record(data, seq=902))
-    device.ask(*input_records(data))
-    again = only(device.ask(run_record(data, **{"seq": 902, **changed})), records.Result)
-    assert again.status == STATUS["ok"]  # type: ignore[attr-defined]
+    expected = only(device.ask(run_record(data, seq=1)), records.Result)
+    assert device.ask(records.Input(seq=2, index=0, offset=0, data=b"")) == [records.Ack(2, 0)]
+    reading: Any = only(device.ask(records.Read(3, 0, 0, 1)), records.Output)
+    assert reading.status == STATUS["bad_request"]
+    parsed = Plan.parse(plan)
+    place = device.firmware.c.model_arena + parsed.tensors[parsed.inputs[0]["tensor"]]["offset"]
+    device.firmware.ffi.memmove(place, data, len(data))
+    result = only(device.ask(run_record(data, seq=4, window=4)), records.Result)
+    assert result.data == expected.data  # type: ignore[attr-defined]
 
 
 def test_inputs_that_were_not_all_received_are_not_run(device: Device, window: np.ndarray) -> None:
@@ -148,7 +205,14 @@ def test_inputs_that_were_not_all_received_are_not_run(device: Device, window: n
     reply = device.ask(run_record(data, seq=904, crc=zlib.crc32(data) ^ 1))
     assert reply == [
         records.Result(
-            seq=904, status=STATUS["stale_input"], window=3, best=0, ticks=0, stack=0, data=b""
+            seq=904,
+            status=STATUS["stale_input"],
+            window=3,
+            best=0,
+            ticks=0,
+            runs=0,
+            stack=0,
+            data=b"",
         )
     ]
 
@@ -214,7 +278,8 @@ def test_damaged_lines_and_unknown_records_are_counted(device: Device, window: n
         data = window.tobytes()
         device.ask(*input_records(data))
         counters.seq += 1  # type: ignore[attr-defined]
-        return only(device.ask(run_record(data, seq=counters.seq)), records.Counters)  # type: ignore[attr-defined]
+        run = run_record(data, seq=counters.seq, window=counters.seq)  # type: ignore[attr-defined]
+        return only(device.ask(run), records.Counters)
 
     counters.seq = 1000  # type: ignore[attr-defined]
     before = counters()
@@ -253,8 +318,10 @@ def test_a_plan_that_is_refused_is_never_run(refusing: Library, window: np.ndarr
         records.Input(seq=2, index=0, offset=0, data=b"x"),
         run_record(b"", seq=3),
         records.Read(seq=4, index=0, offset=0, length=1),
+        records.Reset(seq=5),
     ) == [
         records.Ack(seq=2, status=none),
-        records.Result(seq=3, status=none, window=3, best=0, ticks=0, stack=0, data=b""),
+        records.Result(seq=3, status=none, window=3, best=0, ticks=0, runs=0, stack=0, data=b""),
         records.Output(seq=4, status=none, index=0, offset=0, data=b""),
+        records.Ack(seq=5, status=none),
     ]

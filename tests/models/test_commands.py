@@ -13,6 +13,7 @@ import pytest
 
 from tests.models.floats import dense, dense_then_exp, model, samples, two_inputs
 from tests.support.tflite_builder import GraphBuilder
+from torpor.board import board_names
 from torpor.golden import Golden
 from torpor.paths import MODELS
 from torpor.quantize import check_quantized
@@ -253,9 +254,7 @@ def test_verify_explains_mistakes(quantized: dict[int, Path], tmp_path: Path) ->
 
 
 @pytest.mark.emulated
-@pytest.mark.parametrize(
-    "board", ["mps2_an386", "mps2_an505", "mps3_an547", "microbit", "riscv_virt", "native"]
-)
+@pytest.mark.parametrize("board", board_names())
 def test_verify_runs_the_firmware_of_a_board(quantized: dict[int, Path], board: str) -> None:
     found = asked("verify", quantized[4], "--board", board, "--inputs", 10)
     assert found == [

@@ -4,6 +4,7 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -290,7 +291,8 @@ def test_a_device_that_restarts_in_between_is_given_its_inputs_again(side: str) 
 
     def restart_first(run: Any) -> Any:
         fake._on_run = real  # type: ignore[method-assign]
-        fake._inputs, fake._last, fake._outputs = fresh._inputs, None, None
+        fake._inputs = fresh._inputs
+        fake.restart()
         return real(run) if side == "to_device" else []
 
     fake._on_run = restart_first  # type: ignore[method-assign]
@@ -303,7 +305,8 @@ def test_outputs_lost_by_a_restart_are_computed_again() -> None:
     real = fake._on_read
 
     def forget_first(read: Any) -> Any:
-        fake._on_read, fake._outputs = real, None  # type: ignore[method-assign]
+        fake._on_read = real  # type: ignore[method-assign]
+        fake.restart()
         return real(read)
 
     fake._on_read = forget_first  # type: ignore[method-assign]
@@ -314,9 +317,123 @@ def test_outputs_lost_by_a_restart_are_computed_again() -> None:
 
 def test_inputs_that_never_arrive_undamaged_end_in_an_error() -> None:
     fake = device()
-    fake._run = lambda run: records.Result(run.seq, 2, run.window, 0, 0, 0, b"")  # type: ignore[method-assign]
+    fake._run = lambda run: records.Result(run.seq, 2, run.window, 0, 0, 0, 0, b"")  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="lost its inputs or outputs 3 times"):
         client(fake, tries=3).infer(0, inputs_for(fake))
+
+
+# ---- models with state
+
+
+class Summing:
+    """A model with state: its output depends on every input since the last reset."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+
+    def forget(self) -> None:
+        self.seen.clear()
+
+    def __call__(self, inputs: list[bytes]) -> list[bytes]:
+        self.seen += inputs
+        return [stretch(self.seen, 70)]
+
+
+def stateful() -> FakeDevice:
+    model = Summing()
+    return FakeDevice(model, [300], [70], on_reset=model.forget)
+
+
+def run_sequence(link: DeviceClient, fake: FakeDevice, count: int) -> None:
+    """Run windows from a reset on; every answer must be that of a model that ran each once."""
+    alone = Summing()
+    link.reset()
+    for window in range(count):
+        inputs = inputs_for(fake, window)
+        inference = link.infer(window, inputs)
+        assert inference.outputs == alone(inputs)
+        assert inference.runs == window + 1
+
+
+def test_a_sequence_keeps_the_state_and_a_reset_begins_again() -> None:
+    fake = stateful()
+    link = client(fake)
+    for _ in range(3):
+        run_sequence(link, fake, 4)
+    assert fake.runs == 12
+
+
+@given(fault_lists, fault_lists)
+@PINNED
+def test_a_few_damaged_bytes_never_advance_a_state_twice(
+    to_device: list[tuple[int, str, int]], to_host: list[tuple[int, str, int]]
+) -> None:
+    fake = stateful()
+    wire = FaultyTransport(FakeTransport(fake), Damage(to_device), Damage(to_host))
+    run_sequence(DeviceClient(wire, tries=len(to_device) + len(to_host) + 2), fake, 4)
+    assert fake.runs == 4
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_a_state_lost_by_a_restart_is_an_error_not_a_wrong_answer(window: int) -> None:
+    fake = stateful()
+    link = client(fake)
+    run_sequence(link, fake, window)
+    fake.restart()
+    with pytest.raises(DeviceError, match=f"has run 1 windows since .* not {window + 1}") as caught:
+        link.infer(window, inputs_for(fake, window))
+    assert "reset" in caught.value.hint
+    run_sequence(link, fake, 2)
+
+
+def test_without_a_reset_nobody_counts() -> None:
+    fake = device()
+    link = client(fake)
+    for window in range(2):
+        fake.restart()
+        assert link.infer(window, inputs_for(fake)).runs == 1
+
+
+def test_a_refused_model_cannot_be_reset() -> None:
+    with pytest.raises(DeviceError, match=r"refused its model \(plan status 9\)"):
+        client(device(plan_status=9)).reset()
+
+
+def test_another_plan_than_expected_is_an_error() -> None:
+    link = client(device())
+    with pytest.raises(DeviceError, match="embeds another plan"):
+        link.expect_plan(b"plan")
+    link.expect_plan(b"")  # the CRC-32 of nothing is the fake's 0
+
+
+# ---- inputs that come another way
+
+
+def test_loaded_inputs_are_announced_and_only_run_over_the_wire() -> None:
+    fake = device((600, 20))
+    heard: list[str] = []
+    real = fake._on_input
+
+    def load(inputs: Sequence[bytes]) -> None:
+        heard.append("load")
+        for memory, data in zip(fake._inputs, inputs, strict=True):
+            memory[:] = data
+
+    def listen(part: Any) -> Any:
+        heard.append(f"input of {len(part.data)}")
+        return real(part)
+
+    fake._on_input = listen  # type: ignore[method-assign]
+    inputs = inputs_for(fake)
+    assert client(fake, load=load).infer(0, inputs).outputs == fake.model(inputs)
+    assert heard == ["input of 0", "load"]
+
+
+def test_loaded_inputs_that_did_not_arrive_are_never_run() -> None:
+    fake = device()
+    with pytest.raises(DeviceError, match="lost its inputs or outputs 3 times"):
+        client(fake, load=lambda _inputs: None, tries=3).infer(0, inputs_for(fake))
+    assert fake.runs == 0
 
 
 # ---- the bad wire itself

@@ -31,7 +31,7 @@ some_records = st.one_of(
     st.builds(records.Ping, uints),
     st.builds(records.Run, uints, uints, uints),
     st.builds(records.Input, uints, uints, uints, st.binary(max_size=256)),
-    st.builds(records.Result, uints, uints, uints, uints, uints, uints, st.binary(max_size=64)),
+    st.builds(records.Result, *7 * [uints], st.binary(max_size=64)),
 )
 
 

@@ -2,7 +2,8 @@
 """The command line: one module a command, discovered.
 
 A command module has a docstring (its first line is the help text), `add_arguments(parser)` and
-`run(args) -> int`. stdout carries data, stderr carries talk. What several commands share is here.
+`run(args) -> int`. stdout carries data, stderr carries talk. What several commands share is
+here, or in a module whose name begins with an underscore.
 """
 
 import argparse

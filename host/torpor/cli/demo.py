@@ -9,12 +9,8 @@ accuracy is below the model's floor.
 """
 
 import argparse
-import contextlib
 import json
 import statistics
-import sys
-import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,21 +18,19 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from torpor import emulate
 from torpor.board import Board, load_board
 from torpor.cli import whole_number
+from torpor.cli._progress import progress
 from torpor.emulate import Firmware, firmware
 from torpor.engine import Engine
-from torpor.errors import DeviceError
 from torpor.golden import Golden
 from torpor.link import DeviceClient
 from torpor.model import Model, from_codes, load_model, to_codes
 from torpor.plan.reader import Plan
 
-LOG_STEPS = 4  # lines of progress where there is no terminal
 ROWS = 12  # windows that the table shows unless asked for more
 
 
@@ -128,10 +122,7 @@ class _Judge:
         self._golden = Golden(made.model)
         self._engine = Engine(made.plan)
         self._hello = link.hello()
-        if self._hello.plan_crc != zlib.crc32(made.plan):
-            raise DeviceError(
-                "the firmware embeds another plan than the one beside it", "build it again"
-            )
+        link.expect_plan(made.plan)
 
     def judge(self, number: int, x: Any, truth: int) -> Window:
         """Run window `x` (float32, without batch) everywhere."""
@@ -147,26 +138,6 @@ class _Judge:
         return Window(number, truth, answer.best, score, instructions, equal[0], equal[1])
 
 
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show how many windows are done: a bar on a terminal, a few lines in a log; on stderr."""
-    console = Console(stderr=True)
-    columns = TextColumn("[progress.description]{task.description}"), BarColumn()
-    if not console.is_terminal:
-        step = -(-total // LOG_STEPS)
-        yield (
-            lambda done: (
-                print(f"{done} of {total} windows", file=sys.stderr)
-                if done % step == 0 or done == total
-                else None
-            )
-        )
-        return
-    with Progress(*columns, MofNCompleteColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("windows", total=total)
-        yield lambda done: bar.update(task, completed=done)
-
-
 def measure(board: Board, model: Model, bits: int, made: Firmware, limit: int | None) -> Outcome:
     """Run the first `limit` held-out windows (None: all) on the emulated board.
 
@@ -176,7 +147,7 @@ def measure(board: Board, model: Model, bits: int, made: Firmware, limit: int | 
     sizes, plan = made.footprint, made.plan
     xs, truths = model.windows("test")
     total = min(limit or len(xs), len(xs))
-    with emulate.start(board, made.elf) as emulator, _progress(total) as show:
+    with emulate.start(board, made.elf) as emulator, progress(total, "windows") as show:
         judge = _Judge(made, DeviceClient(emulator.transport), emulator)
         windows = []
         for number in range(total):

@@ -38,7 +38,8 @@ class _Parser(argparse.ArgumentParser):
 
 def command_names() -> list[str]:
     """Return the names of all commands, sorted."""
-    return sorted(m.name for m in pkgutil.iter_modules(cli.__path__) if m.name != "main")
+    names = (module.name for module in pkgutil.iter_modules(cli.__path__))
+    return sorted(name for name in names if name != "main" and not name.startswith("_"))
 
 
 def _wrapped(text: str) -> str:

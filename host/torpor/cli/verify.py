@@ -20,6 +20,7 @@ from rich.table import Table
 
 from torpor.board import board_names, load_board
 from torpor.cli import whole_number
+from torpor.cli._progress import progress
 from torpor.errors import UnsupportedError, unknown_name
 from torpor.verify import HOST, Verdict, verify
 
@@ -47,14 +48,17 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("board", args.board, [HOST, *board_names()])
     if args.board != HOST:
         load_board(args.board)
-    verdicts = [
-        verify(path, board=args.board, inputs=args.inputs, seed=args.seed) for path in args.models
-    ]
+    verdicts = [_verify(path, args) for path in args.models]
     if args.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
         _print_table(verdicts)
     return exit_code(verdicts)
+
+
+def _verify(path: Path, args: argparse.Namespace) -> Verdict:
+    with progress(args.inputs, "inputs", path.name) as show:
+        return verify(path, board=args.board, inputs=args.inputs, seed=args.seed, on_progress=show)
 
 
 def exit_code(verdicts: list[Verdict]) -> int:

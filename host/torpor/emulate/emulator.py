@@ -12,7 +12,9 @@ from torpor.board import Board, load_board
 from torpor.board import Emulator as EmulatorFacts
 from torpor.emulate import qemu
 from torpor.emulate.child import Child, ChildTransport
+from torpor.emulate.debugger import Debugger, InputLoader
 from torpor.emulate.firmware import existing
+from torpor.emulate.image import Image
 from torpor.errors import DeviceError, UsageError
 from torpor.link.transport import SocketTransport, connect_unix
 
@@ -24,13 +26,23 @@ class Emulator:
 
     Attributes:
         board: what it is.
+        elf: the firmware that it runs.
         transport: its serial port.
     """
 
-    def __init__(self, board: Board, child: Child, transport: ChildTransport) -> None:
+    def __init__(
+        self,
+        board: Board,
+        elf: Path,
+        child: Child,
+        transport: ChildTransport,
+        debugger: Debugger | None = None,
+    ) -> None:
         self.board = board
+        self.elf = elf
         self.transport = transport
         self._child = child
+        self._debugger = debugger
 
     @property
     def pid(self) -> int:
@@ -50,8 +62,20 @@ class Emulator:
         facts = self.board.emulator
         return qemu.instructions(facts, ticks, timer_hz) if facts else None
 
+    def input_loader(self) -> InputLoader | None:
+        """Return what loads a model's inputs into the device's memory, for `DeviceClient`.
+
+        None where there is no way into it (native): its serial port is fast.
+
+        Raises:
+            UsageError: the firmware has no symbols.
+        """
+        return InputLoader(self._debugger, Image.read(self.elf)) if self._debugger else None
+
     def close(self) -> None:
         """End the process. Safe to call twice."""
+        if self._debugger:
+            self._debugger.close()
         self.transport.close()
         self._child.close()
 
@@ -92,11 +116,21 @@ def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Em
         undo.callback(child.close)
         uart = _connect(folder / qemu.UART_SOCKET, child)
         undo.callback(uart.close)
-        if facts.kind == "qemu":
-            _connect(folder / qemu.QMP_SOCKET, child).close()  # it is there now
-            _release(folder / qemu.QMP_SOCKET, child)
+        debugger = _start_qemu(folder, child) if facts.kind == "qemu" else None
         undo.pop_all()
-    return Emulator(board, child, ChildTransport(uart, child))
+    return Emulator(board, elf, child, ChildTransport(uart, child), debugger)
+
+
+def _start_qemu(folder: Path, child: Child) -> Debugger:
+    """Connect to the debug port, which would stop a running QEMU, then let it run."""
+    _connect(folder / qemu.QMP_SOCKET, child).close()  # it is there now
+    port = _connect(folder / qemu.DEBUG_SOCKET, child)
+    try:
+        _release(folder / qemu.QMP_SOCKET, child)
+    except DeviceError:
+        port.close()
+        raise
+    return Debugger(ChildTransport(port, child))
 
 
 def _release(path: Path, child: Child) -> None:

@@ -11,17 +11,15 @@ import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
 from torpor.board import Emulator, Memory
+from torpor.emulate.image import Image
 from torpor.errors import DeviceError, UsageError
 
 FLASH_IMAGE = "flash.img"
 UART_SOCKET = "uart.sock"
 QMP_SOCKET = "qmp.sock"
+DEBUG_SOCKET = "debug.sock"
 QMP_TIMEOUT = 10.0
 
 
@@ -40,6 +38,7 @@ def command(facts: Emulator, elf: Path) -> list[str]:
         *count,
         *("-chardev", f"socket,id=uart,path={UART_SOCKET},server=on,wait=off"),
         *("-serial", "chardev:uart", "-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
+        *("-gdb", f"unix:{DEBUG_SOCKET},server=on,wait=off"),
         *facts.args,
     ]
 
@@ -55,22 +54,13 @@ def write_flash_image(elf: Path, code: Memory, image: Path) -> None:
     Raises:
         UsageError: `elf` is no ELF file, or has bytes outside the flash.
     """
-    with elf.open("rb") as file, image.open("wb") as flash:
+    with image.open("wb") as flash:
         flash.truncate(code.size)
-        for address, data in _loaded(elf, file):
+        for address, data in Image.read(elf).segments:
             if not code.origin <= address <= address + len(data) <= code.origin + code.size:
                 raise UsageError(f"{elf} has bytes at {address:#x}, outside the flash")
             flash.seek(address - code.origin)
             flash.write(data)
-
-
-def _loaded(elf: Path, file: BinaryIO) -> list[tuple[int, bytes]]:
-    """Return address and bytes of everything that an ELF file wants loaded."""
-    try:
-        segments = [s for s in ELFFile(file).iter_segments("PT_LOAD") if s["p_filesz"]]
-        return [(s["p_paddr"], s.data()) for s in segments]
-    except ELFError:
-        raise UsageError(f"{elf} is no ELF file") from None
 
 
 def instructions(facts: Emulator, ticks: int, timer_hz: int) -> int | None:

@@ -7,6 +7,10 @@ the tries are used up. The device answers a repeated request as it answered the 
 lost request, a lost answer and a late answer all end in the same place. Answers to other sequence
 numbers are left-overs and are passed over. A client begins at a random number, so a device that
 still remembers an earlier client cannot mistake a new request for an old one.
+
+A model may keep state from one inference to the next. The device runs a window once, however often
+it is asked to, and counts its runs, so that a sequence that began with `reset` is either whole or
+ends in an error.
 """
 
 import itertools
@@ -36,6 +40,7 @@ class Inference:
         status: number of records.toml's [status]; 0 here, others are raised.
         best: index of the largest code of output 0.
         ticks: of the device's timer, spent in the inference.
+        runs: inferences since the model's state was reset, this one included.
         stack: most bytes of stack ever used, by painting; 0 where it is not measured.
         outputs: the bytes of every output.
     """
@@ -43,6 +48,7 @@ class Inference:
     status: int
     best: int
     ticks: int
+    runs: int
     stack: int
     outputs: list[bytes]
 
@@ -110,6 +116,8 @@ class DeviceClient:
         run_timeout: seconds that an inference may take; the request is repeated meanwhile, at
             growing intervals.
         on_text: called with every line of text that the device prints.
+        load: a faster way than the transport to put the bytes of every input where the model reads
+            them, such as a debug probe; None: there is none.
         first_seq: sequence number before the first request; random if None.
     """
 
@@ -121,6 +129,7 @@ class DeviceClient:
         tries: int = 8,
         run_timeout: float = 60.0,
         on_text: Callable[[str], None] | None = None,
+        load: Callable[[Sequence[bytes]], None] | None = None,
         first_seq: int | None = None,
     ) -> None:
         self.counters = LinkCounters()
@@ -129,9 +138,11 @@ class DeviceClient:
         self._tries = tries
         self._run_timeout = run_timeout
         self._on_text = on_text or (lambda _line: None)
+        self._load = load
         self._seq = secrets.randbelow(2**31) if first_seq is None else first_seq
         self._inbox = _Inbox()
         self._hello: Any = None
+        self._runs: int | None = None  # since reset(); None before it: nobody counts
 
     def close(self) -> None:
         """Close the transport."""
@@ -148,19 +159,40 @@ class DeviceClient:
         self._hello = self.request(records.Ping(self._next_seq()), "hello")
         return self._hello
 
+    def expect_plan(self, plan: bytes) -> None:
+        """Make sure that the device embeds `plan`.
+
+        Raises:
+            DeviceError: it embeds another one, or does not answer.
+        """
+        if (self._hello or self.hello()).plan_crc != zlib.crc32(plan):
+            raise DeviceError(
+                "the firmware embeds another plan than the one beside it", "build it again"
+            )
+
+    def reset(self) -> None:
+        """Put the model's state back to its initial values, and count inferences from here on.
+
+        Raises:
+            DeviceError: no answer, or a refused model.
+        """
+        self._accepted()
+        self._expect_ok(self.request(records.Reset(self._next_seq()), "ack"))
+        self._runs = 0
+
     def infer(self, window: int, inputs: Sequence[bytes]) -> Inference:
         """Run the model once.
 
         Args:
-            window: a number of the caller's, 0 to 2^32 - 1; the answer must carry it too.
+            window: a number of the caller's, 0 to 2^32 - 1, another one for each inference: the
+                device answers the same window and inputs again from its last result.
             inputs: the bytes of every input, in the model's order.
 
         Raises:
-            DeviceError: no answer, a refused model, or inputs of the wrong size.
+            DeviceError: no answer, a refused model, inputs of the wrong size, or a state that got
+                lost since reset().
         """
-        hello = self._hello or self.hello()
-        if hello.plan_status:
-            raise _refused_plan(hello)
+        hello = self._accepted()
         total = sum(len(data) for data in inputs)
         if total != hello.input_bytes:
             raise DeviceError(
@@ -194,10 +226,16 @@ class DeviceClient:
 
     # ---- one inference
 
+    def _accepted(self) -> Any:
+        """Return the hello of a device that has not refused its model."""
+        hello = self._hello or self.hello()
+        if hello.plan_status:
+            raise _refused_plan(hello)
+        return hello
+
     def _infer_once(self, window: int, inputs: Sequence[bytes]) -> Inference | None:
         """Return None if the device lost the inputs or the outputs on the way."""
-        for index, data in enumerate(inputs):
-            self._write_input(index, data)
+        self._write_inputs(inputs)
         crc = zlib.crc32(b"".join(inputs))
         result = self.request(records.Run(self._next_seq(), window, crc), "result")
         if result.status == STATUS["stale_input"]:
@@ -205,16 +243,40 @@ class DeviceClient:
         self._expect_ok(result)
         if result.window != window:
             raise DeviceError(f"the device answered window {result.window}, not {window}")
+        self._check_runs(result.runs)
         outputs = self._read_outputs(result.data)
         if outputs is None:
             return None
-        return Inference(result.status, result.best, result.ticks, result.stack, outputs)
+        self._runs = None if self._runs is None else result.runs
+        return Inference(
+            result.status, result.best, result.ticks, result.runs, result.stack, outputs
+        )
 
-    def _write_input(self, index: int, data: bytes) -> None:
-        for offset in range(0, len(data), CHUNK):
-            part = data[offset : offset + CHUNK]
-            request = records.Input(self._next_seq(), index, offset, part)
-            self._expect_ok(self.request(request, "ack"))
+    def _check_runs(self, runs: int) -> None:
+        if self._runs is not None and runs != self._runs + 1:
+            raise DeviceError(
+                f"the model's state was lost: the device has run {runs} windows since it was "
+                f"reset, not {self._runs + 1}",
+                "did it restart, or is another program using it? begin again with a reset",
+            )
+
+    def _write_inputs(self, inputs: Sequence[bytes]) -> None:
+        """Bring the inputs to the device.
+
+        Where they are loaded, an empty `input` announces them: once the device has answered it, it
+        has done with everything before, and with the outputs.
+        """
+        if self._load:
+            self._write_input(0, 0, b"")
+            self._load(inputs)
+            return
+        for index, data in enumerate(inputs):
+            for offset in range(0, len(data), CHUNK):
+                self._write_input(index, offset, data[offset : offset + CHUNK])
+
+    def _write_input(self, index: int, offset: int, data: bytes) -> None:
+        request = records.Input(self._next_seq(), index, offset, data)
+        self._expect_ok(self.request(request, "ack"))
 
     def _read_outputs(self, first: bytes) -> list[bytes] | None:
         """Complete the outputs, of which `result` brought the first bytes of output 0.

@@ -4,7 +4,7 @@
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torpor.wire import framing, records
@@ -25,6 +25,7 @@ class FakeDevice:
         schema: what `hello` says about its records.
         plan_status: not 0: the model is refused, as infer_check would.
         runs: how often the model was run.
+        on_reset: called when the model's state must be as at the beginning.
     """
 
     model: Model
@@ -33,10 +34,12 @@ class FakeDevice:
     schema: int = records.SCHEMA_HASH
     plan_status: int = 0
     runs: int = 0
+    on_reset: Callable[[], None] = lambda: None
     dropped: int = 0
     frames: int = 0
     _decoder: framing.Decoder = field(default_factory=framing.Decoder)
     _last: Any = None
+    _since_reset: int = 0
 
     def __post_init__(self) -> None:
         self._inputs = [bytearray(size) for size in self.input_sizes]
@@ -86,25 +89,39 @@ class FakeDevice:
         return [records.Ack(part.seq, STATUS[status])]
 
     def _on_run(self, run: Any) -> list[Record]:
-        if self._last is None or self._last[0] != run:
+        key = (run.window, run.crc)
+        if self._last is None or self._last[0] != key:
             result = self._run(run)
-            self._last = (run, result) if result.data else None
+            self._last = (key, result) if result.data else self._last
         else:
-            result = self._last[1]
+            result = replace(self._last[1], seq=run.seq)
         return [result, records.Counters(self.frames, self.dropped, 0)]
 
     def _run(self, run: Any) -> Any:
         if self.plan_status:
-            return records.Result(run.seq, STATUS["no_model"], run.window, 0, 0, 0, b"")
+            return _refusal(run, "no_model")
         if zlib.crc32(b"".join(self._inputs)) != run.crc:
-            return records.Result(run.seq, STATUS["stale_input"], run.window, 0, 0, 0, b"")
+            return _refusal(run, "stale_input")
         self.runs += 1
+        self._since_reset += 1
         self._outputs = self.model([bytes(data) for data in self._inputs])
         for data in self._inputs:  # the arena is used for other things
             data[:] = bytes(len(data))
         first = self._outputs[0]
         best = max(range(len(first)), key=lambda i: (first[i] ^ 0x80, -i))
-        return records.Result(run.seq, 0, run.window, best, 1000, 100, first[:RESULT_BYTES])
+        return records.Result(
+            run.seq, 0, run.window, best, 1000, self._since_reset, 100, first[:RESULT_BYTES]
+        )
+
+    def _on_reset(self, reset: Any) -> list[Record]:
+        self.restart()
+        return [records.Ack(reset.seq, STATUS["no_model" if self.plan_status else "ok"])]
+
+    def restart(self) -> None:
+        """Forget the last result, the outputs and the model's state."""
+        self._last = self._outputs = None
+        self._since_reset = 0
+        self.on_reset()
 
     def _on_read(self, read: Any) -> list[Record]:
         """As the firmware: what there is from `offset` on, fewer bytes where the output ends."""
@@ -114,6 +131,10 @@ class FakeDevice:
         good = read.index < len(outputs) and read.offset <= len(data)
         status = STATUS["ok" if good else "bad_request"]
         return [records.Output(read.seq, status, read.index, read.offset, part)]
+
+
+def _refusal(run: Any, status: str) -> Any:
+    return records.Result(run.seq, STATUS[status], run.window, 0, 0, 0, 0, b"")
 
 
 class FakeTransport:

@@ -3,10 +3,12 @@
 
 verify(path)                    our C on this machine
 verify(path, board="microbit")  the whole firmware in the board's emulator
+
+The inputs are one sequence: what a model with state keeps from one to the next is compared too.
 """
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,8 +58,22 @@ class Verdict:
     reason: str
 
 
-def verify(path: Path, *, board: str = HOST, inputs: int = 20, seed: int = 1) -> Verdict:
-    """Run `inputs` stimuli through both and compare every output byte.
+def verify(
+    path: Path,
+    *,
+    board: str = HOST,
+    inputs: int = 20,
+    seed: int = 1,
+    on_progress: Callable[[int], None] = lambda _done: None,
+) -> Verdict:
+    """Run `inputs` stimuli through both, in order, and compare every output byte.
+
+    Args:
+        path: a quantized .tflite.
+        board: an emulated board, or HOST.
+        inputs: how many stimuli.
+        seed: of the random ones.
+        on_progress: called with the number of stimuli that are done.
 
     Raises:
         ModelError: the file cannot be read or is broken.
@@ -73,7 +89,8 @@ def verify(path: Path, *, board: str = HOST, inputs: int = 20, seed: int = 1) ->
         golden = Golden(content)
         cases = stimuli(golden.inputs, inputs, seed)
         with _runner(path, board, plan, golden) as ours:
-            differences = [d for d in _differences(cases, golden, ours) if d]
+            found = _differences(cases, golden, ours)
+            differences = [d for d in _watched(found, on_progress) if d]
     except (UnsupportedError, BudgetError) as error:
         return Verdict(str(path), board, 0, 0, supported=False, reason=error.message)
     except ModelError as error:
@@ -87,7 +104,13 @@ def _runner(
 ) -> contextlib.AbstractContextManager[Runner]:
     if board == HOST:
         return contextlib.nullcontext(Engine(plan))
-    return BoardRunner(board, firmware.build(board, path, quiet=True).elf, golden.outputs)
+    return BoardRunner(board, firmware.build(board, path, quiet=True), golden.outputs)
+
+
+def _watched(items: Iterable[str], on_progress: Callable[[int], None]) -> Iterator[str]:
+    for done, item in enumerate(items, start=1):
+        on_progress(done)
+        yield item
 
 
 def _differences(cases: Iterable[Stimulus], golden: Runner, ours: Runner) -> Iterable[str]:

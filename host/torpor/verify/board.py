@@ -1,33 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quantized model on an emulated board: built by scons, asked through its serial port."""
+# SPDX-FileCopyrightText: The torpor authors
+"""A quantized model on an emulated board: inputs loaded into its memory, asked over its port."""
 
+import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from torpor import emulate
+from torpor.emulate import Firmware
 from torpor.link import DeviceClient
 
 RUN_TIMEOUT_S = 300.0
 
 
 class BoardRunner:
-    """Runs a model on an emulated board. A context manager: leaving it ends the emulator.
+    """Runs a model on an emulated board, its state kept from one input to the next.
+
+    A context manager: leaving it ends the emulator.
 
     Args:
         board: name of a folder in boards/.
-        elf: the firmware with the model.
+        made: the firmware with the model.
         outputs: descriptions of the model's outputs (shape, dtype), to read bytes as codes.
+
+    Raises:
+        DeviceError: it does not start, or embeds another plan.
     """
 
-    def __init__(self, board: str, elf: Path, outputs: Sequence[Any]) -> None:
-        self._emulator = emulate.start(board, elf)
-        self._client = DeviceClient(self._emulator.transport, run_timeout=RUN_TIMEOUT_S)
+    def __init__(self, board: str, made: Firmware, outputs: Sequence[Any]) -> None:
         self._outputs = outputs
         self._window = 0
+        with contextlib.ExitStack() as undo:
+            self._emulator = undo.enter_context(emulate.start(board, made.elf))
+            self._client = DeviceClient(
+                self._emulator.transport,
+                run_timeout=RUN_TIMEOUT_S,
+                load=self._emulator.input_loader(),
+            )
+            self._client.expect_plan(made.plan)
+            self._client.reset()
+            undo.pop_all()
 
     def invoke(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Run once; return the outputs.

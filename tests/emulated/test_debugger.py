@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Inputs that are loaded into an emulated device's memory, with a debug port that pretends."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.emulated.conftest import Device, Reference
+from tests.emulated.processes import elf_with
+from tests.support.small_models import small_cnn
+from torpor.compile import compile_model
+from torpor.emulate import debugger
+from torpor.emulate.debugger import Debugger, InputLoader
+from torpor.emulate.image import Image
+from torpor.errors import DeviceError, UsageError
+from torpor.link import DeviceClient
+from torpor.plan.reader import Plan
+
+PACKET = re.compile(rb"\$([^#]*)#([0-9a-f]{2})")
+
+
+class Probe:
+    """A debug port with a memory; gives its answers in pieces of `piece` bytes.
+
+    Args:
+        size: of the memory, which begins at 0.
+        piece: how many bytes one read brings.
+    """
+
+    def __init__(self, size: int = 1 << 16, piece: int = 1 << 20) -> None:
+        self.memory, self.running, self.stops = bytearray(size), True, 0
+        self.arrived, self.piece, self.longest, self.closed = b"", piece, 0, False
+
+    def write(self, data: bytes) -> None:
+        if data == debugger.INTERRUPT:
+            assert self.running
+            self.running, self.stops = False, self.stops + 1
+            self._answer(b"T02thread:p01.01;")
+            return
+        for found in PACKET.finditer(data):
+            assert int(found[2], 16) == sum(found[1]) % 256
+            self.longest = max(self.longest, len(found[0]))
+            self._obey(found[1])
+
+    def _obey(self, packet: bytes) -> None:
+        assert not self.running
+        self.arrived += b"+"
+        if packet == b"c":
+            self.running = True
+            return
+        words = re.fullmatch(rb"M([0-9a-f]+),([0-9a-f]+):([0-9a-f]*)", packet)
+        assert words, packet
+        address, length, data = (
+            int(words[1], 16),
+            int(words[2], 16),
+            bytes.fromhex(words[3].decode()),
+        )
+        assert len(data) == length
+        fits = address + length <= len(self.memory)
+        if fits:
+            self.memory[address : address + length] = data
+        self._answer(b"OK" if fits else b"E14")
+
+    def _answer(self, packet: bytes) -> None:
+        self.arrived += b"$%s#%02x" % (packet, sum(packet) % 256)
+
+    def read(self, timeout: float) -> bytes:
+        data, self.arrived = self.arrived[: self.piece], self.arrived[self.piece :]
+        return data
+
+    def close(self) -> None:
+        self.closed = True
+
+
+# ---- the debug port
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 200), st.binary(max_size=9000)), max_size=4),
+    st.integers(1, 40),
+)
+def test_every_byte_arrives_at_its_address(pieces: list[tuple[int, bytes]], piece: int) -> None:
+    probe, expected = Probe(piece=piece), bytearray(1 << 16)
+    port = Debugger(probe)
+    for _ in range(2):
+        port.write(pieces)
+        assert probe.running
+    for address, data in pieces:
+        expected[address : address + len(data)] = data
+    assert probe.memory == expected
+    assert probe.stops == 2
+
+
+def test_a_packet_is_not_longer_than_qemu_takes() -> None:
+    probe = Probe(1 << 20)
+    Debugger(probe).write([(0xFFFFF - 30000, bytes(30000))])
+    assert 3000 < probe.longest <= 4096 - len("fff00000") + len("fffff")
+
+
+def test_an_address_without_memory_is_named() -> None:
+    with pytest.raises(DeviceError, match=r"refuses 2 bytes at 0xffff: b'E14'"):
+        Debugger(Probe()).write([(0xFFFF, b"ab")])
+
+
+def test_a_port_that_is_silent_is_an_error() -> None:
+    class Silent(Probe):
+        def write(self, data: bytes) -> None:
+            pass
+
+    with pytest.raises(DeviceError, match="has not answered for 10 s"):
+        Debugger(Silent()).write([(0, b"a")])
+
+
+def test_closing_closes_the_port() -> None:
+    probe = Probe()
+    Debugger(probe).close()
+    assert probe.closed
+
+
+# ---- what the ELF file says
+
+
+def test_an_image_has_segments_and_no_symbols_where_there_are_none(tmp_path: Path) -> None:
+    image = Image.read(elf_with(tmp_path, (0x100, b"code", 4), (0x8000, b"", 64)))
+    assert image.segments == ((0x100, b"code"),)
+    with pytest.raises(UsageError, match="has no symbol model_arena") as caught:
+        image.place("model_arena")
+    assert "not stripped" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", [b"", b"no ELF", b"\x7fELF", bytes(100)])
+def test_a_file_that_is_no_elf_has_no_image(tmp_path: Path, content: bytes) -> None:
+    elf = tmp_path / "f.elf"
+    elf.write_bytes(content)
+    with pytest.raises(UsageError, match="is no ELF file"):
+        Image.read(elf)
+
+
+def test_an_object_has_the_bytes_at_its_address() -> None:
+    symbols = {"a": (0x12, 2), "end": (0x1E, 2), "beyond": (0x1F, 2), "before": (0xF, 2)}
+    image = Image(Path("f"), ((0x100, bytes(16)), (0x10, bytes(range(16)))), symbols)
+    assert image.content("a") == b"\2\3"
+    assert image.content("end") == b"\x0e\x0f"
+    for name in ("beyond", "before"):
+        with pytest.raises(UsageError, match=f"no bytes for {name}"):
+            image.content(name)
+
+
+# ---- the loader
+
+ARENA = 0x4000
+
+
+@pytest.fixture(scope="module")
+def plan() -> bytes:
+    return compile_model(small_cnn(), name="small").plan
+
+
+def image_with(plan: bytes) -> Image:
+    symbols = {"torpor_plan": (0, len(plan)), "model_arena": (ARENA, 4096)}
+    return Image(Path("f"), ((0, plan),), symbols)
+
+
+def test_inputs_are_put_where_the_plan_has_them(plan: bytes) -> None:
+    probe = Probe()
+    data = bytes(i % 251 for i in range(189))
+    InputLoader(Debugger(probe), image_with(plan))([data])
+    parsed = Plan.parse(plan)
+    start = ARENA + parsed.tensors[parsed.inputs[0]["tensor"]]["offset"]
+    assert probe.memory[start : start + len(data)] == data
+    assert probe.memory.count(0) == len(probe.memory) - len(data.replace(b"\0", b""))
+
+
+@pytest.mark.parametrize("lengths", [[], [188], [190], [189, 1]])
+def test_inputs_of_other_sizes_are_refused_and_nothing_is_written(
+    plan: bytes, lengths: list[int]
+) -> None:
+    probe = Probe()
+    with pytest.raises(DeviceError, match=r"the model takes \[189\]"):
+        InputLoader(Debugger(probe), image_with(plan))([bytes(n) for n in lengths])
+    assert probe.stops == 0
+
+
+# ---- the firmware that ships
+
+
+@pytest.mark.emulated
+def test_loaded_inputs_give_the_bytes_of_tflite_micro(device: Device, reference: Reference) -> None:
+    """Without one byte of input on the wire; every second input goes over it all the same."""
+    load = device.emulator.input_loader()
+    assert (load is None) == (device.board.name == "native")
+    wire = DeviceClient(device.emulator.transport, timeout=20)
+    loading = DeviceClient(device.emulator.transport, timeout=20, load=load)
+    ticks = set()
+    for window, inputs in enumerate(reference.inputs[:8]):
+        answer = (loading if window % 2 else wire).infer(window, [inputs])
+        assert answer.outputs == reference.outputs[window], f"window {window}"
+        ticks.add(loading.infer(100 + window, [reference.inputs[0]]).ticks)
+    assert loading.counters.resent == wire.counters.resent == 0
+    if load:
+        assert max(ticks) - min(ticks) < 20, "more than the timer's own interrupt came between"
