@@ -229,6 +229,7 @@ static uint32_t reset_state(void)
     if (session.status != INFER_OK) {
         return WIRE_NO_MODEL;
     }
+    infer_reset(&session.model);
     session.has_result = false;
     session.has_outputs = false;
     session.runs = 0;

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.firmware.conftest import Library
 from tests.firmware.test_session import Device, only, record
-from tests.support.plans import NO_STRING, PlanBuilder, changed
+from tests.support.plans import NO_STRING, PlanBuilder, changed, state
 from tests.support.plans import record as op_record
 from torpor.plan.layout import CONST
 from torpor.wire import framing, records
@@ -184,6 +184,16 @@ def test_a_plan_that_the_checker_refuses_is_never_opened(bench: Library) -> None
     reply: Any = only(device.ask(records.Input(1, 0, 0, b"x")), records.Ack)
     assert reply.status == STATUS["no_model"]
     start(bench, copies(2).build())
+
+
+def test_a_reset_and_a_start_put_the_states_back(bench: Library) -> None:
+    device = start(bench, state(7).build())
+    lowest = bytes([0x80] * 4)
+    for again in (lambda: device.ask(records.Reset(1)), bench.c.session_start, lambda: None):
+        assert run(device, lowest)[0].data == bytes([7] * 4)
+        bench.ffi.memmove(bench.c.model_arena + 4, bytes([9] * 4), 4)
+        assert run(device, lowest)[0].data == bytes([9] * 4)
+        again()
 
 
 def test_a_request_that_is_none_is_not_answered(bench: Library) -> None:
