@@ -18,6 +18,7 @@ from torpor.compile.emit import c_array
 from torpor.engine.library import compiler, declarations
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan.layout import OPCODES
+from torpor.plan.reader import Plan
 from torpor.wire.schema import SCHEMA
 
 sys.path.insert(0, str(ROOT / "site_scons"))
@@ -139,7 +140,7 @@ def plan() -> bytes:
 def build(folder: Path, plan: bytes) -> Library:
     """Build the firmware with `plan` in it."""
     compiled = compile_model(small_cnn(), name="small", labels=["a", "b", "c", "d", "e"])
-    arena = int.from_bytes(compiled.plan[20:24], "little")
+    arena = Plan.parse(compiled.plan).header["arena_bytes"]
     made = generate(folder, plan, compiled.kernels, arena)
     declared = declarations(records.header(SCHEMA)) + "void pump(void);"
     declared += f"extern uint8_t model_arena[{arena}];"

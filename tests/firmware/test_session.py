@@ -95,7 +95,7 @@ def test_hello_says_what_is_there(device: Device, plan: bytes) -> None:
             model="small",
             plan_crc=zlib.crc32(plan),
             plan_status=0,
-            arena_bytes=int.from_bytes(plan[20:24], "little"),
+            arena_bytes=Plan.parse(plan).header["arena_bytes"],
             input_bytes=int(np.prod(engine.inputs[0].shape)),
             output_bytes=5,
             timer_hz=1000,

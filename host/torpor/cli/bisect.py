@@ -104,8 +104,8 @@ def _opener(board: str, folder: Path) -> Open:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "tried.tflite"
         path.write_bytes(tflite)
-        elf = firmware.build(board, path, quiet=True).elf
-        with BoardRunner(board, elf, Golden(tflite).outputs) as runner:
+        made = firmware.build(board, path, quiet=True)
+        with BoardRunner(board, made, Golden(tflite).outputs) as runner:
             yield runner
 
     return opens
