@@ -2,6 +2,9 @@
 """The reference models: files in archives in a pinned wheel, each by a name of its own."""
 
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from tests.models.wheels import sha256
 from torpor.errors import ModelError, UsageError
 from torpor.model import reference
 from torpor.model.package_data import Member, Wheel, data_files
-from torpor.model.reference import FLOAT, MLPERF_TINY, QUANTIZED, WHEEL, reference_models
+from torpor.model.reference import ABOUT, FLOAT, MLPERF_TINY, QUANTIZED, WHEEL, reference_models
 
 
 def archive(**files: bytes) -> bytes:
@@ -71,3 +74,14 @@ def test_a_wrong_name_is_met_with_the_right_one(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UsageError, match="keyword_spotin") as caught:
         reference_models(["keyword_spotin"])
     assert "keyword_spotting" in f"{caught.value} {caught.value.hint}"
+
+
+def test_models_lists_them_without_fetching_any() -> None:
+    words = [sys.executable, "-m", "torpor", "models"]
+    done = subprocess.run([*words, "--reference", "--json"], capture_output=True, check=True)
+    rows = json.loads(done.stdout)
+    assert [row["name"] for row in rows] == list(QUANTIZED) == list(ABOUT)
+    assert set(rows[0]) == {"name", "title"}
+    refused = subprocess.run([*words, "-o", "x"], capture_output=True, check=False)
+    assert refused.returncode == 2
+    assert b"-o is for --reference alone" in refused.stderr

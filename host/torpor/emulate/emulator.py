@@ -5,6 +5,7 @@
 import contextlib
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -91,8 +92,13 @@ class Emulator:
         self.close()
 
 
-def start(board: Board | str, elf: Path | str) -> Emulator:
+def start(board: Board | str, elf: Path | str, arguments: Sequence[str] = ()) -> Emulator:
     """Start `elf` on an emulated `board`, its serial port connected before the first instruction.
+
+    Args:
+        board: what to emulate.
+        elf: the firmware.
+        arguments: more words for QEMU's command line.
 
     Raises:
         UsageError: no such board, no such file, or the board has no emulator.
@@ -105,14 +111,18 @@ def start(board: Board | str, elf: Path | str) -> Emulator:
         raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
     elf = existing(Path(elf))
     with tempfile.TemporaryDirectory(prefix="torpor-", ignore_cleanup_errors=True) as folder:
-        return _start_in(Path(folder), board, facts, elf)  # once connected, no file is needed
+        return _start_in(
+            Path(folder), board, facts, elf, arguments
+        )  # once connected, no file is needed
 
 
-def _start_in(folder: Path, board: Board, facts: EmulatorFacts, elf: Path) -> Emulator:
+def _start_in(
+    folder: Path, board: Board, facts: EmulatorFacts, elf: Path, arguments: Sequence[str]
+) -> Emulator:
     if facts.flash_image:
         qemu.write_flash_image(elf, board.memory["code"], folder / qemu.FLASH_IMAGE)
     with contextlib.ExitStack() as undo:
-        child = Child(_command(facts, elf), folder, facts.package)
+        child = Child([*_command(facts, elf), *arguments], folder, facts.package)
         undo.callback(child.close)
         uart = _connect(folder / qemu.UART_SOCKET, child)
         undo.callback(uart.close)

@@ -2,7 +2,16 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Flash, RAM and stack of a linked firmware: who uses what, and whether it fits the board."""
 
+from torpor.footprint.inference import InferenceBytes, measure_inference
 from torpor.footprint.measure import Footprint, check_budget, measure
 from torpor.footprint.picture import picture, summary
 
-__all__ = ["Footprint", "check_budget", "measure", "picture", "summary"]
+__all__ = [
+    "Footprint",
+    "InferenceBytes",
+    "check_budget",
+    "measure",
+    "measure_inference",
+    "picture",
+    "summary",
+]

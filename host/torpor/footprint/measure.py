@@ -122,6 +122,16 @@ def _sizes(image: Any) -> tuple[int, int]:
     return flash, ram
 
 
+def symbol_sizes(elf: Path) -> dict[str, int]:
+    """Return the sizes of all symbols of an ELF file by name.
+
+    Raises:
+        BudgetError: it has no symbols.
+    """
+    with elf.open("rb") as file:
+        return _symbols(ELFFile(file))
+
+
 def _symbols(image: Any) -> dict[str, int]:
     table = image.get_section_by_name(".symtab")
     if table is None:

@@ -114,6 +114,29 @@ QUANTIZED: dict[str, Member] = dict(
 FLOAT: dict[str, Member] = dict(_archived(*row, kind=".float32") for row in _FLOAT)
 """Some float models of the wheel, by name."""
 
+ABOUT = {
+    "anomaly_detection": "MLPerf Tiny: sounds of machines, autoencoder",
+    "image_classification": "MLPerf Tiny: pictures of ten kinds, ResNet",
+    "keyword_spotting": "MLPerf Tiny: twelve keywords, DS-CNN",
+    "visual_wake_words": "MLPerf Tiny: a person or none, MobileNet",
+    "audio_example1": "example: keywords up, down, left, right",
+    "autoencoder_example": "example: autoencoder",
+    "image_example1": "example: pictures",
+    "fingerprint_signature_generator": "fingerprint to signature",
+    "keyword_spotting_alexa": "wake word alexa",
+    "keyword_spotting_mobilenetv2": "keywords left, right, up, down, stop, go",
+    "keyword_spotting_on_off_v3": "keywords on, off",
+    "keyword_spotting_pacman_v3": "keywords left, right, up, down, stop, go",
+    "keyword_spotting_with_transfer_learning": "keywords one to nine",
+    "rock_paper_scissors": "signs of a hand",
+    "tflite_micro_magic_wand": "TensorFlow Lite Micro example: gestures",
+    "tflite_micro_speech": "TensorFlow Lite Micro example: yes, no",
+    "image_classification_test": "another file of image_classification",
+    "image_example1_test": "another file of image_example1",
+    "tflite_micro_speech_test": "another file of tflite_micro_speech",
+}
+"""What the models of QUANTIZED do, in a few words."""
+
 
 def reference_models(names: Sequence[str] = tuple(QUANTIZED), build: Path = BUILD) -> list[Path]:
     """Return the .tflite files of these models, fetched and unpacked where they are not there yet.
