@@ -61,7 +61,7 @@ def cut_out(tflite: bytes, operators: Sequence[int], outputs: Sequence[int]) -> 
     _drop_codes(model)
     _drop_buffers(model)
     model.metadata = model.metadataBuffer = model.signatureDefs = None
-    return Cut(_packed(model), tuple(inputs), tuple(operators))
+    return Cut(packed(model), tuple(inputs), tuple(operators))
 
 
 def with_outputs(tflite: bytes, outputs: Sequence[int]) -> bytes:
@@ -69,7 +69,7 @@ def with_outputs(tflite: bytes, outputs: Sequence[int]) -> bytes:
     model = runtime.convert_bytearray_to_object(tflite)
     model.subgraphs[0].outputs = list(outputs)
     model.signatureDefs = None
-    return _packed(model)
+    return packed(model)
 
 
 def _is_stored(model: Any, graph: Any, tensor: int) -> bool:
@@ -106,7 +106,8 @@ def _drop_buffers(model: Any) -> None:
         tensor.buffer = kept.index(tensor.buffer)
 
 
-def _packed(model: Any) -> bytes:
+def packed(model: Any) -> bytes:
+    """Return the file of a tree of tables."""
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
