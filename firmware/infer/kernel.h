@@ -72,6 +72,12 @@ extern const infer_kernel_t infer_maximum_s8;
 extern const infer_kernel_t infer_minimum_s8;
 extern const infer_kernel_t infer_lut_s8;
 extern const infer_kernel_t infer_strided_copy_s8;
+extern const infer_kernel_t infer_conv_2d_s16;
+extern const infer_kernel_t infer_depthwise_conv_2d_s16;
+extern const infer_kernel_t infer_fully_connected_s16;
+extern const infer_kernel_t infer_average_pool_2d_s16;
+extern const infer_kernel_t infer_max_pool_2d_s16;
+extern const infer_kernel_t infer_mean_s16;
 
 /* The kernel of an operator code, or NULL. */
 static inline const infer_kernel_t *infer_find_kernel(uint32_t code)

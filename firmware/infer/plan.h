@@ -127,14 +127,21 @@ enum plan_op {
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
     PLAN_OP_STRIDED_COPY_S8 = 20,
+    PLAN_OP_CONV_2D_S16 = 42,
+    PLAN_OP_DEPTHWISE_CONV_2D_S16 = 43,
+    PLAN_OP_FULLY_CONNECTED_S16 = 44,
+    PLAN_OP_AVERAGE_POOL_2D_S16 = 45,
+    PLAN_OP_MAX_POOL_2D_S16 = 46,
+    PLAN_OP_MEAN_S16 = 47,
     PLAN_OP_COUNT = 50,
 };
 
 /* plan_op_t.flags */
-#define PLAN_OP_OVERLAP    1 /* output may share bytes with input 0, see overlap.h */
-#define PLAN_OP_PER_TENSOR 2 /* the channel block has one multiplier and shift for all channels */
-#define PLAN_OP_CONST_A    4 /* operand a is a constant of the data section, no tensor */
-#define PLAN_OP_CONST_B    8 /* operand b is; never both */
+#define PLAN_OP_OVERLAP    1  /* output may share bytes with input 0, see overlap.h */
+#define PLAN_OP_PER_TENSOR 2  /* the channel block has one multiplier and shift for all channels */
+#define PLAN_OP_CONST_A    4  /* operand a is a constant of the data section, no tensor */
+#define PLAN_OP_CONST_B    8  /* operand b is; never both */
+#define PLAN_OP_ACC_32     16 /* int16 activations beside an int32 bias: accumulators of 32 bits */
 
 /* Head of every operator record. Records lie back to back; `words` is the whole record in
  * 32-bit words, this head included, and must be the exact size of the record of that code. */
@@ -150,13 +157,26 @@ typedef struct {
     int32_t shift;
 } plan_rescale_t;
 
+/* A 64-bit integer, two's complement, as two words: in a plan it is 4-byte aligned only. */
+typedef struct {
+    uint32_t low;
+    uint32_t high;
+} plan_int64_t;
+
 /* Channel block of n channels, at `channels` in the data section, 4-byte aligned:
  *   int32 bias[n]; int32 multiplier[m]; int8 shift[m]; zero fill to a multiple of 4
  * with m = n, or m = 1 under PLAN_OP_PER_TENSOR. Bias is 0 where the model has none.
  *
+ * Operators of int16 activations (_S16) have accumulators of 64 bits and the block
+ *   plan_int64_t bias[n]; int16 multiplier[m]; int8 shift[m]; zero fill to a multiple of 4
+ * whose multipliers are 0 .. 2^15 - 1 and shifts -31 .. 14: y = acc * multiplier * 2^(shift - 15),
+ * rounded once, ties upwards. Under PLAN_OP_ACC_32 they have the block above. They have no zero
+ * points: all of them are 0.
+ *
  * Weights at `weights` in the data section, 4-byte aligned.
- *   s8: one byte a code.  s4: two codes a byte, low nibble first, two's complement, and each row
- *   (see the operator) starts at a whole byte; an unused last nibble is 0. */
+ *   s8, and s16 for short: one byte a code.  s4: two codes a byte, low nibble first, two's
+ *   complement, and each row (see the operator) starts at a whole byte; an unused last nibble
+ *   is 0. */
 
 /* x: [batches, in_h, in_w, in_c]; y: [batches, out_h, out_w, out_c];
  * weights [out_c][kernel_h][kernel_w][in_c / groups]; one s4 row is one output channel.

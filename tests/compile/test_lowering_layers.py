@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.sites import OneOp
+from torpor.compile.fixed_point import halved_rescale, quantize_multiplier
 from torpor.compile.lowering import Record
 from torpor.errors import ModelError, UnsupportedError
 from torpor.plan.layout import CONST
@@ -41,6 +42,11 @@ def dense(weights: dict[str, Any] | None = None, **o: Any) -> OneOp:
 
 def pool(x: tuple[int, ...] = (2, 6, 4, 3), **o: Any) -> OneOp:
     return OneOp("AVERAGE_POOL_2D", **o).reads(x)
+
+
+def wide(name: str, x: tuple[int, ...], zero_points: tuple[int, ...] = (0,), **o: Any) -> OneOp:
+    """An operator of an int16 activation."""
+    return OneOp(name, **o).reads(x, dtype="int16", zero_points=zero_points)
 
 
 # ---- convolution
@@ -424,7 +430,7 @@ BROKEN: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
     "pool: x of 5": (pool((1, 2, 6, 4, 3)), (2, 5, 3, 3), "tensor 0 .*must have 4 dimensions"),
     "clamp: empty": (conv(clamp=(5, 4)), (1, 3, 3, 2), "lets no value through"),
 }
-UNSUPPORTED: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
+UNSUPPORTED: dict[str, tuple[OneOp, tuple[int | str, ...], str]] = {
     "conv: zero point": (conv({"zero_points": (1,)}), (1, 3, 3, 2), "zero point other than 0"),
     "conv: int16 weights": (
         OneOp("CONV_2D").reads((1, 5, 5, 4)).constant(ONES, "int16"),
@@ -466,12 +472,115 @@ UNSUPPORTED: dict[str, tuple[OneOp, tuple[int, ...], str]] = {
         (1, 1, 1, 1),
         "differs from the input's",
     ),
+    "conv: int16 with a zero point": (
+        wide("CONV_2D", (1, 5, 5, 4), zero_points=(1,)).constant(ONES),
+        (1, 3, 3, 2),
+        "tensor 0 .*need the zero point 0",
+    ),
+    "conv: int4 beside int16": (
+        wide("CONV_2D", (1, 5, 5, 4)).constant(ONES, "int4"),
+        (1, 3, 3, 2),
+        "tensor 1 .*must be int8",
+    ),
+    "conv: int16 bias": (
+        wide("CONV_2D", (1, 5, 5, 4)).constant(ONES).constant([1, 2], "int16"),
+        (1, 3, 3, 2),
+        "tensor 2 .*must be int64",
+    ),
+    "conv: int16 to int8": (
+        wide("CONV_2D", (1, 5, 5, 4)).constant(ONES),
+        (1, 3, 3, 2, "int8"),
+        "tensor 2 .*int8 activations are not supported",
+    ),
+    "conv: a factor of 2^15": (
+        wide("CONV_2D", (1, 5, 5, 4)).constant(ONES, scales=(2.0**14,)),
+        (1, 3, 3, 2),
+        "more than 2\\^14",
+    ),
+    "depthwise: int32 bias beside int16": (
+        wide("DEPTHWISE_CONV_2D", (1, 5, 5, 1)).constant(ONES[:1, :, :, :1]).constant([1], "int32"),
+        (1, 3, 3, 1),
+        "tensor 2 .*must be int64",
+    ),
+    "dense: zero point beside int16": (
+        wide("FULLY_CONNECTED", (3, 6)).constant(MATRIX, zero_points=(4,)),
+        (3, 2),
+        "tensor 1 .*zero point beside int16",
+    ),
+    "pool: int16 with a zero point": (
+        wide("MAX_POOL_2D", (1, 2, 2, 1), zero_points=(1,)),
+        (1, 1, 1, 1),
+        "need the zero point 0",
+    ),
+    "pool: 2^15 elements of int16": (
+        wide("MAX_POOL_2D", (1, 256, 129, 1), filter_h=256, filter_w=129),
+        (1, 1, 1, 1),
+        "windows of more than 32768 elements",
+    ),
     "conv: dilation": (
         conv(x=(1, 5, 5, 4), dilation_w=87_382),
         (1, 3, 3, 2),
         "more than 262144 elements",
     ),
 }
+
+
+# ---- int16 activations
+
+
+def layer_of(dtype: str | None, scales: tuple[float, ...] = (0.25, 0.5), **o: Any) -> Record:
+    """A dense layer of three int16 codes to two; the bias has this dtype."""
+    site = wide("FULLY_CONNECTED", (1, 3), **o)
+    site.constant(np.ones((2, 3)), scales=scales, zero_points=(0,) * len(scales))
+    if dtype is not None:
+        site.constant([5, -7 << (32 if dtype == "int64" else 8)], dtype)
+    return site.lower((1, 2), dtype="int16")
+
+
+def test_a_64_bit_bias_makes_a_block_of_64_bits() -> None:
+    record = layer_of("int64")
+    assert (record.code, record.flags) == ("FULLY_CONNECTED_S16", 0)
+    assert record.data["channels"] == struct.pack("<2q2h2bxx", 5, -7 << 32, 1 << 14, 1 << 14, -1, 0)
+    assert record.data["weights"] == bytes([1] * 6)
+    assert (record.fields["act_min"], record.fields["act_max"]) == (-(1 << 15), (1 << 15) - 1)
+
+
+def test_equal_scales_make_one_multiplier_of_16_bits() -> None:
+    record = layer_of("int64", (0.25,))
+    assert record.flags == CONST["PLAN_OP_PER_TENSOR"]
+    assert record.data["channels"] == struct.pack("<2qhbx", 5, -7 << 32, 1 << 14, -1)
+
+
+def test_scales_that_differ_below_16_bits_are_one_multiplier() -> None:
+    assert layer_of("int64", (0.25, 0.25 + 2.0**-20)).flags == CONST["PLAN_OP_PER_TENSOR"]
+
+
+@pytest.mark.parametrize(
+    ("real", "multiplier"), [(1 - 2.0**-30, (1 << 15) - 1), (0.5 + 2.0**-16, (1 << 14) + 1)]
+)
+def test_the_multiplier_of_16_bits_is_rounded_and_stays_below_one(
+    real: float, multiplier: int
+) -> None:
+    assert halved_rescale(quantize_multiplier(real)) == (multiplier, 0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bias_type", "narrow"),
+    [
+        ("int32", "float32", True),
+        ("int32", "int64", True),
+        ("int64", "int32", False),
+        (None, "int32", True),
+        (None, "int64", False),
+        (None, "float32", False),
+    ],
+)
+def test_the_type_of_the_bias_is_that_of_the_accumulator(
+    dtype: str | None, bias_type: str, narrow: bool
+) -> None:
+    record = layer_of(dtype, bias_type=bias_type)
+    assert bool(record.flags & CONST["PLAN_OP_ACC_32"]) == narrow
+    assert len(record.data["channels"]) == (20 if narrow else 24)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -487,7 +596,9 @@ def test_a_layer_that_makes_no_sense_is_refused_in_words(name: str) -> None:
 @pytest.mark.parametrize("name", UNSUPPORTED)
 def test_a_layer_that_is_not_supported_says_what_is(name: str) -> None:
     site, shape, words = UNSUPPORTED[name]
+    sizes = [n for n in shape if isinstance(n, int)]
+    dtype = shape[-1] if len(sizes) < len(shape) else site.tensors[0].dtype
     with pytest.raises(UnsupportedError, match=words) as caught:
-        site.lower(shape)
+        site.lower(sizes, dtype=dtype)
     assert caught.value.message.startswith(f"operator 7 ({site.name})")
     assert caught.value.hint.startswith(f"{site.name} is supported with ")

@@ -4,6 +4,7 @@
  * Inline functions of the kernels' headers, made visible to the tests.
  */
 #include "infer/kernels/dot.h"
+#include "infer/kernels/layer_s16.h"
 #include "infer/kernels/requantize.h"
 #include "infer/kernels/taps.h"
 
@@ -20,6 +21,22 @@ int32_t shim_rounding_shr(int32_t x, uint32_t shift)
 int32_t shim_requantize(int32_t x, int32_t multiplier, int32_t shift)
 {
     return requantize(x, multiplier, shift);
+}
+
+int32_t shim_requantize_64(uint64_t x, int32_t multiplier, int32_t shift)
+{
+    return requantize_64(x, multiplier, shift);
+}
+
+int32_t shim_wrapping_sub(int32_t a, int32_t b)
+{
+    return wrapping_sub(a, b);
+}
+
+uint64_t shim_dot_s16(uint64_t acc, const int16_t *x, uint32_t x_step, const int8_t *w,
+                      uint32_t w_step, uint32_t n)
+{
+    return dot_s16(acc, x, x_step, w, w_step, n);
 }
 
 int32_t shim_clamp(int32_t x, int32_t min, int32_t max)

@@ -20,7 +20,11 @@ typedef struct { int32_t first; int32_t end; int32_t start; } taps_t;
 int32_t shim_doubling_high_mul(int32_t a, int32_t b);
 int32_t shim_rounding_shr(int32_t x, uint32_t shift);
 int32_t shim_requantize(int32_t x, int32_t multiplier, int32_t shift);
+int32_t shim_requantize_64(uint64_t x, int32_t multiplier, int32_t shift);
+int32_t shim_wrapping_sub(int32_t a, int32_t b);
 int32_t shim_clamp(int32_t x, int32_t min, int32_t max);
+uint64_t shim_dot_s16(uint64_t acc, const int16_t *x, uint32_t x_step, const int8_t *w,
+                      uint32_t w_step, uint32_t n);
 uint32_t shim_dot_s4(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
                      uint32_t first, int32_t w_offset, uint32_t n);
 uint32_t shim_dot_s8(uint32_t acc, const int8_t *x, int32_t x_offset, const uint8_t *row,
@@ -35,7 +39,13 @@ int32s = st.one_of(
     st.integers(-1000, 1000),
 )
 multipliers = st.one_of(st.just(0), st.integers(1 << 30, MAX), st.sampled_from([1 << 30, MAX]))
+int64s = st.one_of(
+    st.integers(-(1 << 63), (1 << 63) - 1),
+    st.integers(-(1 << 40), 1 << 40),
+    st.integers(-(1 << 16), 1 << 16),
+)
 codes = st.integers(-128, 127)
+codes16 = st.one_of(st.integers(-(1 << 15), (1 << 15) - 1), st.just(-(1 << 15)))
 ANY_TIME = settings(deadline=None)
 """The first example may have to build the library."""
 
@@ -102,6 +112,58 @@ def test_requantize_rounds_twice_and_wraps_where_the_shift_overflows(
 def test_requantize_differs_from_rounding_once() -> None:
     x, multiplier, shift = 1, 1 << 30, -1  # 1/4: once rounded 0, twice 1/2 -> 1 -> 1/2 -> 1
     assert shim().shim_requantize(x, multiplier, shift) == 1
+
+
+@ANY_TIME
+@given(x=int64s, multiplier=st.integers(0, (1 << 15) - 1), shift=st.integers(-31, 14))
+def test_requantizing_64_bits_rounds_once_ties_upwards(x: int, multiplier: int, shift: int) -> None:
+    nudged = x * multiplier + (1 << (14 - shift))
+    wrapped = (nudged + (1 << 63)) % (1 << 64) - (1 << 63)
+    found = shim().shim_requantize_64(x % (1 << 64), multiplier, shift)
+    assert found == wrap(wrapped >> (15 - shift))
+
+
+@pytest.mark.parametrize(("x", "rounded"), [(1, 1), (-1, 0), (3, 2), (-3, -1), (2, 1)])
+def test_ties_of_64_bits_go_upwards(x: int, rounded: int) -> None:
+    assert shim().shim_requantize_64(x % (1 << 64), 1 << 14, 0) == rounded
+
+
+@ANY_TIME
+@given(a=int32s, b=int32s)
+def test_a_difference_wraps(a: int, b: int) -> None:
+    assert shim().shim_wrapping_sub(a, b) == wrap(a - b)
+
+
+@ANY_TIME
+@given(
+    x=st.lists(codes16, min_size=1, max_size=20),
+    w=st.lists(codes, min_size=1, max_size=20),
+    steps=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    n=st.sampled_from([0, 1, 2, 9, 255, 256, 257, 511, 512, 513]),
+    acc=st.integers(0, (1 << 64) - 1),
+)
+def test_the_inner_product_of_int16_has_64_bits(
+    *, x: list[int], w: list[int], steps: tuple[int, int], n: int, acc: int
+) -> None:
+    a, b = (np.resize(v, n * step + 1) for v, step in zip((x, w), steps, strict=True))
+    ffi = cffi.FFI()
+    found = shim().shim_dot_s16(
+        acc,
+        ffi.from_buffer("int16_t[]", a.astype(np.int16).tobytes()),
+        steps[0],
+        ffi.from_buffer("int8_t[]", b.astype(np.int8).tobytes()),
+        steps[1],
+        n,
+    )
+    pairs = zip(a[:: steps[0]][:n].tolist(), b[:: steps[1]][:n].tolist(), strict=True)
+    assert found == (acc + sum(p * q for p, q in pairs)) % (1 << 64)
+
+
+def test_the_largest_products_do_not_overflow_an_inner_product() -> None:
+    x, w = np.full(1000, -(1 << 15), np.int16).tobytes(), bytes([128]) * 1000
+    ffi = cffi.FFI()
+    pointers = ffi.from_buffer("int16_t[]", x), ffi.from_buffer("int8_t[]", w)
+    assert shim().shim_dot_s16(0, pointers[0], 1, pointers[1], 1, 1000) == 1000 << 22
 
 
 @ANY_TIME

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.infer.hammer import judge, run_confined
 from tests.support.plans import (
+    ACC_32,
     CODES,
     CONST_A,
     CONST_B,
@@ -29,6 +30,7 @@ from tests.support.plans import (
     changed,
     channel_block,
     conv_2d,
+    conv_2d_16,
     field_named,
     fields_of,
     fully_connected,
@@ -483,7 +485,7 @@ def test_operators_must_fill_their_section() -> None:
 @pytest.mark.parametrize("name", SPECIMENS)
 def test_unknown_flags_are_refused(name: str) -> None:
     plan = SPECIMENS[name]().build()
-    for bit in range(4, 8):
+    for bit in range(5, 8):
         assert word(changed(plan, "op 0.op.flags", 1 << bit)) == "record"
 
 
@@ -496,6 +498,10 @@ def test_unknown_flags_are_refused(name: str) -> None:
         ("add", PER_TENSOR),
         ("relu", CONST_A),
         ("conv s8", CONST_B),
+        ("conv s8", ACC_32),
+        ("depthwise s16", ACC_32),
+        ("mean s16", ACC_32),
+        ("conv s16", CONST_A),
     ],
 )
 def test_flags_that_mean_nothing_to_an_operator_are_refused(name: str, flag: int) -> None:
@@ -536,6 +542,11 @@ GEOMETRY = {
     "depthwise s4": ["batches", "multiplier", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
     "fully connected s8": ["batches", "in_n", "out_n"],
     "average pool": ["batches", "channels", "in_h", "in_w", "out_h", "out_w"],
+    "conv s16": ["batches", "groups", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
+    "depthwise s16": ["batches", "multiplier", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
+    "fully connected s16": ["batches", "in_n", "out_n"],
+    "max pool s16": ["batches", "channels", "in_h", "in_w", "out_h", "out_w"],
+    "mean s16": ["outer", "reduced", "inner"],
     "mean": ["outer", "reduced", "inner"],
     "add": ["dims[2]", "dims[3]", "a_strides[2]", "b_strides[3]"],
     "constant a": ["dims[2]", "b_strides[3]"],
@@ -596,10 +607,19 @@ def test_sums_that_could_overflow_are_refused() -> None:
     plan = changed(changed(plan, "op 0.kernel_h", 4096), "op 0.kernel_w", 2048)
     assert word(plan) == "ok"
     assert word(changed(plan, "op 0.kernel_w", 2049)) == "shape"
-    for reduced, expected in ((1 << 23, "ok"), ((1 << 23) + 1, "shape")):
+    plan = SPECIMENS["average pool s16"]().build()
+    plan = changed(changed(plan, "op 0.kernel_h", 256), "op 0.kernel_w", 128)
+    assert word(plan) == "ok"
+    assert word(changed(plan, "op 0.kernel_w", 129)) == "shape"
+
+
+@pytest.mark.parametrize(("bits", "most"), [(8, 1 << 23), (16, 1 << 16)])
+def test_a_mean_over_too_many_is_refused(bits: int, most: int) -> None:
+    for reduced, expected in ((most, "ok"), (most + 1, "shape")):
         values: dict[str, Any] = {"outer": 1, "reduced": reduced, "inner": 1}
         values["rescale"] = {"multiplier": 1 << 30, "shift": -23}
-        mean = one_op("MEAN_S8", [reduced, 1], lambda _, v=values: v)  # type: ignore[misc]
+        sizes = [reduced * bits // 8, bits // 8]
+        mean = one_op(f"MEAN_S{bits}", sizes, lambda _, v=values: v)  # type: ignore[misc]
         assert word(mean.build()) == expected
 
 
@@ -670,7 +690,39 @@ def test_codes_outside_int8_are_refused(name: str, label: str, value: int) -> No
     assert changed_word(name, f"op 0.{label}", value) == "range"
 
 
-@pytest.mark.parametrize("name", ["conv s8", "fully connected s4", "average pool", "relu"])
+ZEROS = {
+    "conv s16": ["x_zero_point", "y_zero_point"],
+    "conv s16 narrow": ["x_zero_point", "y_zero_point"],
+    "depthwise s16": ["x_zero_point", "y_zero_point"],
+    "fully connected s16": ["x_zero_point", "y_zero_point", "w_zero_point"],
+    "mean s16": ["x_zero_point", "y_zero_point"],
+}
+
+
+@pytest.mark.parametrize(("name", "label"), [(n, f) for n, fs in ZEROS.items() for f in fs])
+@pytest.mark.parametrize("value", [-1, 1, 0x7FFF])
+def test_int16_codes_have_no_zero_point(name: str, label: str, value: int) -> None:
+    assert changed_word(name, f"op 0.{label}", value) == "range"
+
+
+@pytest.mark.parametrize("name", [n for n in SPECIMENS if "s16" in n])
+@pytest.mark.parametrize("tensor", [0, 1])
+def test_tensors_of_int16_must_be_aligned(name: str, tensor: int) -> None:
+    plan = SPECIMENS[name]()
+    plan.tensors = [(t[0] + 2 * i, *t[1:]) for i, t in enumerate(plan.tensors)]
+    assert word(plan.build()) == "ok"
+    offset, *rest = plan.tensors[tensor]
+    plan.tensors[tensor] = (offset + 1, *rest)  # type: ignore[assignment]
+    assert word(plan.build()) == "tensor"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv s8", "fully connected s4", "average pool", "relu"),
+        *("conv s16", "depthwise s16", "fully connected s16", "max pool s16"),
+    ],
+)
 def test_activation_bounds_must_be_in_order(name: str) -> None:
     plan = changed(SPECIMENS[name]().build(), "op 0.act_min", 5)
     assert word(changed(plan, "op 0.act_max", 4)) == "range"
@@ -714,7 +766,44 @@ def test_a_softmax_must_count_its_largest_element() -> None:
 @pytest.mark.parametrize("channel", [0, 3])
 @pytest.mark.parametrize(("part", "value"), [(4, 1), (4, -1), (8, 31), (8, -32)])
 def test_the_channel_block_is_checked(channel: int, part: int, value: int) -> None:
-    plan = conv_2d(s4=False)
+    change_channels(conv_2d(s4=False), part, value, channel)
+
+
+@pytest.mark.parametrize("channel", [0, 3])
+@pytest.mark.parametrize(("part", "value"), [(4, 1), (4, -1), (8, 31), (8, -32)])
+def test_the_channel_block_of_narrow_int16_layers_is_that_of_int8(
+    channel: int, part: int, value: int
+) -> None:
+    change_channels(conv_2d_16(narrow=True), part, value, channel)
+
+
+@pytest.mark.parametrize("channel", [0, 3])
+@pytest.mark.parametrize(
+    ("start", "size", "value", "said"),
+    [
+        (32, 2, -1, "range"),
+        (32, 2, -(1 << 15), "range"),
+        (32, 2, 0, "ok"),
+        (32, 2, (1 << 15) - 1, "ok"),
+        (40, 1, 15, "range"),
+        (40, 1, -32, "range"),
+        (40, 1, 14, "ok"),
+        (40, 1, -31, "ok"),
+    ],
+)
+def test_the_channel_block_of_64_bits_is_checked(
+    *, channel: int, start: int, size: int, value: int, said: str
+) -> None:
+    plan = conv_2d_16(narrow=False)
+    channels = field_named(plan.build(), "op 0.channels").get(plan.build())
+    at = channels + start + channel * size
+    data = value.to_bytes(size, "little", signed=True)
+    plan.data = plan.data[:at] + data + plan.data[at + size :]
+    assert word(plan.build()) == said
+
+
+def change_channels(plan: PlanBuilder, part: int, value: int, channel: int) -> None:
+    """Expect a refusal of a number of a channel block with 4 channels of 32 bits."""
     channels = field_named(plan.build(), "op 0.channels").get(plan.build())
     size = 4 if part == 4 else 1
     at = channels + part * 4 + channel * size
@@ -726,7 +815,13 @@ def test_the_channel_block_is_checked(channel: int, part: int, value: int) -> No
 # Data
 
 
-@pytest.mark.parametrize("name", ["conv s8", "conv s4", "depthwise s8", "fully connected s4"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("conv s8", "conv s4", "depthwise s8", "fully connected s4"),
+        *("conv s16", "conv s16 narrow", "depthwise s16", "fully connected s16"),
+    ],
+)
 @pytest.mark.parametrize("label", ["op 0.weights", "op 0.channels"])
 def test_constants_must_lie_aligned_in_the_data_section(name: str, label: str) -> None:
     plan = SPECIMENS[name]().build()
@@ -751,9 +846,10 @@ def test_the_strides_of_a_constant_operand_must_stay_inside_the_data_section() -
     assert changed_word("constant b", "op 0.b_strides[3]", 0xFFFFFFFF) == "data"
 
 
+@pytest.mark.parametrize("name", ["fully connected s8", "fully connected s16"])
 @pytest.mark.parametrize("missing", [1, 4, 16])
-def test_a_channel_block_must_be_whole(missing: int) -> None:
-    plan = fully_connected(s4=False).build()
+def test_a_channel_block_must_be_whole(name: str, missing: int) -> None:
+    plan = SPECIMENS[name]().build()
     size = field_named(plan, "header.data_bytes")
     shorter = size.get(plan) - missing
     start = field_named(plan, "header.data").get(plan) + shorter

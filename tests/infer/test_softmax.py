@@ -168,12 +168,17 @@ def test_a_difference_counts_down_to_the_smallest(diff_min: int, counted: int) -
         ([120, -79, 105], 1906463447, 21, [26, -127, -27]),
         ([-21, -17], 1277408018, 22, [-9, 9]),
         ([3, 72, -49, -3, -110, -54], 1318933381, 22, [-112, 95, -126, -115, -128, -126]),
+        ([25, 55, 42], 1243006823, 22, [-84, 2, -47]),
+        ([52, 58, 27, 17, 40, 9], 1374556968, 22, [-59, -40, -102, -111, -85, -116]),
     ],
-    ids=["three", "two", "six"],
+    ids=["three", "two", "six", "fraction", "long fraction"],
 )
 def test_the_sum_keeps_every_bit_of_its_fraction(
     x: list[int], multiplier: int, shift: int, expected: list[int]
 ) -> None:
-    """Rows that round otherwise if the sum of the exponentials has one bit less."""
+    """Rows that round otherwise if the sum of the exponentials has one bit less.
+
+    Or if its fraction is 2^-31 less.
+    """
     assert softmax(x, multiplier, shift, -255) == expected
     assert run(np.array([x], np.int8), multiplier, shift) == [expected]

@@ -19,6 +19,7 @@ NO_DATA = CONST["PLAN_NO_DATA"]
 CODES = {name: code for code, name in OPCODES.items()}
 OVERLAP = CONST["PLAN_OP_OVERLAP"]
 PER_TENSOR = CONST["PLAN_OP_PER_TENSOR"]
+ACC_32 = CONST["PLAN_OP_ACC_32"]
 CONST_A = CONST["PLAN_OP_CONST_A"]
 CONST_B = CONST["PLAN_OP_CONST_B"]
 HALF = {"multiplier": 1 << 30, "shift": 0}
@@ -42,6 +43,13 @@ def channel_block(bias: Sequence[int], multiplier: Sequence[int], shift: Sequenc
     block = struct.pack(f"<{len(bias)}i", *bias) + struct.pack(f"<{len(multiplier)}i", *multiplier)
     shifts = struct.pack(f"<{len(shift)}b", *shift)
     return block + shifts + bytes(-len(shifts) % 4)
+
+
+def channel_block_64(bias: Sequence[int], multiplier: Sequence[int], shift: Sequence[int]) -> bytes:
+    """The channel block of 64-bit accumulators as plan.h describes it."""
+    block = struct.pack(f"<{len(bias)}q", *bias) + struct.pack(f"<{len(multiplier)}h", *multiplier)
+    block += struct.pack(f"<{len(shift)}b", *shift)
+    return block + bytes(-len(block) % 4)
 
 
 @dataclass
@@ -154,6 +162,7 @@ def one_op(
 
 
 RANGE = {"act_min": -128, "act_max": 127}
+RANGE_16 = {"act_min": -(1 << 15), "act_max": (1 << 15) - 1}
 POINTS = {"x_zero_point": -3, "y_zero_point": 5}
 
 
@@ -215,6 +224,50 @@ def depthwise_conv_2d(s4: bool) -> PlanBuilder:
     values = {k: v for k, v in CONV.items() if k != "groups"} | {"multiplier": 2, "out_c": 12}
     name = "DEPTHWISE_CONV_2D_S4" if s4 else "DEPTHWISE_CONV_2D_S8"
     return one_op(name, [240, 288], lambda p: values | _weights(p, s4, 9, 12, 12))
+
+
+def _weights_16(plan: PlanBuilder, size: int, channels: int, *, narrow: bool) -> dict[str, int]:
+    codes = np.random.default_rng(1).integers(0, 256, size, np.uint8)
+    weights = plan.put(codes.tobytes())
+    biases, shifts = [(c << 33 * (not narrow)) - 7 for c in range(channels)], [-6] * channels
+    if narrow:
+        block = channel_block(biases, [(1 << 30) + c for c in range(channels)], shifts)
+    else:
+        block = channel_block_64(biases, [(1 << 14) + c for c in range(channels)], shifts)
+    return {"weights": weights, "channels": plan.put(block), **RANGE_16}
+
+
+def conv_2d_16(*, narrow: bool) -> PlanBuilder:
+    """As conv_2d, of int16 activations."""
+    values = {k: v for k, v in CONV.items() if k not in POINTS}
+    return one_op(
+        "CONV_2D_S16",
+        [480, 192],
+        lambda p: values | _weights_16(p, 4 * 27, 4, narrow=narrow),
+        ACC_32 * narrow,
+    )
+
+
+def depthwise_conv_2d_16() -> PlanBuilder:
+    """As depthwise_conv_2d, of int16 activations."""
+    values = {k: v for k, v in CONV.items() if k not in {"groups", *POINTS}}
+    values |= {"multiplier": 2, "out_c": 12}
+    return one_op(
+        "DEPTHWISE_CONV_2D_S16",
+        [480, 576],
+        lambda p: values | _weights_16(p, 9 * 12, 12, narrow=False),
+    )
+
+
+def fully_connected_16(*, narrow: bool) -> PlanBuilder:
+    """As fully_connected, of int16 activations."""
+    values = {"batches": 2, "in_n": 7, "out_n": 3}
+    return one_op(
+        "FULLY_CONNECTED_S16",
+        [28, 12],
+        lambda p: values | _weights_16(p, 21, 3, narrow=narrow),
+        ACC_32 * narrow,
+    )
 
 
 def fully_connected(s4: bool) -> PlanBuilder:
@@ -349,6 +402,21 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "fully connected s8": lambda: fully_connected(False),
     "fully connected s4": lambda: fully_connected(True),
     "fully connected per tensor": fully_connected_per_tensor,
+    "conv s16": lambda: conv_2d_16(narrow=False),
+    "conv s16 narrow": lambda: conv_2d_16(narrow=True),
+    "depthwise s16": depthwise_conv_2d_16,
+    "fully connected s16": lambda: fully_connected_16(narrow=False),
+    "fully connected s16 narrow": lambda: fully_connected_16(narrow=True),
+    "average pool s16": lambda: one_op("AVERAGE_POOL_2D_S16", [120, 36], lambda _: POOL | RANGE_16),
+    "max pool s16": lambda: one_op("MAX_POOL_2D_S16", [120, 36], lambda _: POOL | RANGE_16),
+    "mean s16": lambda: one_op(
+        "MEAN_S16",
+        [60, 12],
+        lambda _: {
+            **{"outer": 2, "reduced": 5, "inner": 3},
+            "rescale": {"multiplier": 858993459, "shift": -2},
+        },
+    ),
     "average pool": lambda: pool("AVERAGE_POOL_2D_S8"),
     "max pool": lambda: pool("MAX_POOL_2D_S8"),
     "mean": lambda: one_op(

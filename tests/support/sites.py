@@ -30,9 +30,12 @@ CONV = {
 OPTIONS: dict[str, dict[str, Any]] = {
     "ADD": {"activation": "NONE"},
     "AVERAGE_POOL_2D": {**CONV, "filter_w": 2, "filter_h": 2},
-    "CONV_2D": CONV,
+    "CONV_2D": {**CONV, "bias_type": "float32"},
     "DEPTHWISE_CONV_2D": {**CONV, "depth_multiplier": 1},
-    "FULLY_CONNECTED": {"activation": "NONE", "weights_format": 0, "keep_num_dims": False},
+    "FULLY_CONNECTED": {
+        **{"activation": "NONE", "weights_format": 0, "keep_num_dims": False},
+        "bias_type": "float32",
+    },
     "MAX_POOL_2D": {**CONV, "filter_w": 2, "filter_h": 2},
     "MEAN": {"keep_dims": False},
     "RESHAPE": {"new_shape": ()},

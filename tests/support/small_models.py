@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small models for the compiler's tests, and how to compare our C with TensorFlow Lite Micro."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.support.tflite_builder import GraphBuilder
 from torpor.compile import Compiled
@@ -15,6 +18,12 @@ def codes(rng: np.random.Generator, shape: tuple[int, ...], bits: int = 8) -> np
     """Return random weight codes of `bits` bits."""
     high = 1 << (bits - 1)
     return rng.integers(-high + 1, high, shape).astype(np.int8)
+
+
+def any_codes(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Return random codes over the whole range of an integer type."""
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
 
 
 def small_cnn(seed: int = 0, weight: str = "int8") -> bytes:
@@ -49,8 +58,9 @@ def mismatches(model: bytes, compiled: Compiled, inputs: int, seed: int) -> list
     rng = np.random.default_rng(seed)
     found = []
     for n in range(inputs):
-        x = [rng.integers(-128, 128, i.shape).astype(np.int8) for i in engine.inputs]
-        x = [np.full_like(v, (-128, 127)[n]) if n < 2 else v for v in x]
+        x = [any_codes(rng, i.shape, i.dtype) for i in engine.inputs]
+        if n < 2:
+            x = [np.full_like(v, (np.iinfo(v.dtype).min, np.iinfo(v.dtype).max)[n]) for v in x]
         for k, (ours, theirs) in enumerate(zip(engine.invoke(x), golden.invoke(x), strict=True)):
             if ours.tobytes() != theirs.tobytes():
                 found.append(f"input {n}, output {k}: {ours.ravel()} is not {theirs.ravel()}")

@@ -129,10 +129,10 @@ class GraphBuilder:
             name=name,
         )
 
-    def bias(self, x: int, weights: int, values: ArrayLike) -> int:
-        """Add an int32 bias whose scale is input scale x weight scale, per channel if those are."""
+    def bias(self, x: int, weights: int, values: ArrayLike, dtype: str = "int32") -> int:
+        """Add a bias whose scale is input scale x weight scale, per channel if those are."""
         scales = [self.scale(x) * s for s in self._tensors[weights].quantization.scale]
-        return self.constant(values, "int32", scale=scales, axis=0)
+        return self.constant(values, dtype, scale=scales, axis=0)
 
     def shape(self, tensor: int) -> list[int]:
         """Shape of a tensor."""
@@ -189,9 +189,11 @@ class GraphBuilder:
         dilation: tuple[int, int] = (1, 1),
         padding: str = "same",
         activation: str = "none",
+        bias_type: str = "float32",
     ) -> int:
         """CONV_2D; weights [out_c, kernel_h, kernel_w, in_c / groups]; pairs are (h, w)."""
         options = schema.Conv2DOptionsT()
+        options.quantizedBiasType = TYPES[bias_type]
         self._window_options(options, stride, dilation, padding, activation)
         out_c, *kernel, _ = self.shape(weights)
         y = self._image(x, kernel, stride, dilation, padding, out_c, scale, zero_point)
@@ -230,15 +232,17 @@ class GraphBuilder:
         zero_point: int = 0,
         activation: str = "none",
         keep_dims: bool = False,
+        bias_type: str = "float32",
     ) -> int:
         """FULLY_CONNECTED; weights [out_n, in_n]; y is [batches, out_n] unless keep_dims."""
         options = schema.FullyConnectedOptionsT()
+        options.quantizedBiasType = TYPES[bias_type]
         options.fusedActivationFunction = ACTIVATIONS[activation]
         options.keepNumDims = keep_dims
         out_n, in_n = self.shape(weights)
         batches = int(np.prod(self.shape(x))) // in_n
         shape = [*self.shape(x)[:-1], out_n] if keep_dims else [batches, out_n]
-        y = self.tensor(shape, scale=scale, zero_point=zero_point)
+        y = self.tensor(shape, self.dtype(x), scale=scale, zero_point=zero_point)
         self.op("FULLY_CONNECTED", self._operands(x, weights, bias), [y], options)
         return y
 
@@ -282,7 +286,7 @@ class GraphBuilder:
         kept = [1 if i in reduced else n for i, n in enumerate(shape)]
         if not keep_dims:
             kept = [n for i, n in enumerate(shape) if i not in reduced]
-        y = self.tensor(kept, scale=scale, zero_point=zero_point)
+        y = self.tensor(kept, self.dtype(x), scale=scale, zero_point=zero_point)
         axis_tensor = self.constant(np.asarray(axes, np.int32), "int32")
         self.op("MEAN", [x, axis_tensor], [y], options)
         return y
@@ -405,7 +409,7 @@ class GraphBuilder:
             output_size(padding, width, kernel[1], stride[1], dilation[1]),
             channels,
         )
-        return self.tensor(shape, scale=scale, zero_point=zero_point)
+        return self.tensor(shape, self.dtype(x), scale=scale, zero_point=zero_point)
 
     @staticmethod
     def _window_options(

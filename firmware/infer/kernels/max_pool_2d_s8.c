@@ -1,29 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * MAX_POOL_2D: the largest of the taps inside.
+ * MAX_POOL_2D of int8.
  */
 #include "infer/kernels/pool_2d.h"
 #include "infer/ops/ops.h"
 
-static inline int32_t largest(const pool_patch_t *patch, uint32_t channel)
+static inline int32_t largest(const void *x, const pool_patch_t *patch)
 {
-    const int8_t *x_row = patch->x + channel;
-    int32_t max = INT8_MIN;
-    for (uint32_t row = 0; row < patch->rows; row++) {
-        const int8_t *x = x_row;
-        for (uint32_t column = 0; column < patch->columns; column++) {
-            max = *x > max ? *x : max;
-            x += patch->x_column;
-        }
-        x_row += patch->x_row;
-    }
-    return max;
+    return pool_largest(x, patch, load_s8);
 }
 
 static void max_pool_2d_s8_run(const infer_t *model, const plan_op_t *op)
 {
-    pool_2d(model, (const plan_pool_2d_t *)op, largest);
+    pool_2d(model, (const plan_pool_2d_t *)op, largest, store_s8);
 }
 
 const infer_kernel_t infer_max_pool_2d_s8 = {

@@ -56,6 +56,15 @@ static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
     return shift < 0 ? rounding_shr(x, (uint32_t)-shift) : x;
 }
 
+/* x * multiplier * 2^(shift - 15) of a 64-bit x, rounded once, ties upwards; multiplier
+ * 0..2^15-1, shift -31..14. What does not fit wraps. */
+static inline int32_t requantize_64(uint64_t x, int32_t multiplier, int32_t shift)
+{
+    uint32_t right = (uint32_t)(15 - shift);
+    uint64_t product = x * (uint64_t)multiplier + (1ull << (right - 1));
+    return (int32_t)((int64_t)product >> right);
+}
+
 static inline int32_t clamp(int32_t x, int32_t min, int32_t max)
 {
     if (x < min) {

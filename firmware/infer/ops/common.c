@@ -20,10 +20,32 @@ uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n)
     return size_mul(rows, s4 && n != INFER_TOO_BIG ? n / 2 + n % 2 : n);
 }
 
+/* The block of a 64-bit accumulator. */
+static infer_status_t check_channels_64(const plan_header_t *plan, uint32_t channels, uint32_t n,
+                                        uint32_t m)
+{
+    uint64_t rescale_bytes = ((uint64_t)m * 3 + 3) / 4 * 4;
+    if (!infer_data_ok(plan, channels, size_limit((uint64_t)n * 8 + rescale_bytes))) {
+        return INFER_E_DATA;
+    }
+    const plan_int64_t *bias = (const plan_int64_t *)infer_data(plan, channels);
+    const int16_t *multiplier = (const int16_t *)(bias + n);
+    const int8_t *shift = (const int8_t *)(multiplier + m);
+    for (uint32_t i = 0; i < m; i++) {
+        if (multiplier[i] < 0 || shift[i] < -31 || shift[i] > 14) {
+            return INFER_E_RANGE;
+        }
+    }
+    return INFER_OK;
+}
+
 infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
                                     uint32_t channels, uint32_t n)
 {
     uint32_t m = (op->flags & PLAN_OP_PER_TENSOR) != 0 ? 1 : n;
+    if (infer_layer_size(op) == 2 && (op->flags & PLAN_OP_ACC_32) == 0) {
+        return check_channels_64(plan, channels, n, m);
+    }
     uint64_t shift_bytes = ((uint64_t)m + 3) / 4 * 4;
     uint32_t bytes = size_limit((uint64_t)n * 4 + (uint64_t)m * 4 + shift_bytes);
     if (!infer_data_ok(plan, channels, bytes)) {
@@ -37,6 +59,12 @@ infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *
         }
     }
     return INFER_OK;
+}
+
+int32_t infer_overlap_bytes(int64_t elements, uint32_t size)
+{
+    int64_t bytes = elements * size;
+    return bytes < INFER_OVERLAP_NEVER ? (int32_t)bytes : INFER_OVERLAP_NEVER;
 }
 
 int32_t infer_overlap_elementwise(const plan_op_t *op)

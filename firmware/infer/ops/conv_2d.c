@@ -6,7 +6,7 @@
 #include "infer/ops/ops.h"
 #include "infer/ops/sizes.h"
 
-static infer_window_t window_of(const plan_conv_2d_t *c)
+infer_window_t infer_conv_2d_window(const plan_conv_2d_t *c)
 {
     return (infer_window_t){
         .batches = c->batches,
@@ -24,6 +24,7 @@ static infer_window_t window_of(const plan_conv_2d_t *c)
         .dilation_w = c->dilation_w,
         .pad_top = c->pad_top,
         .pad_left = c->pad_left,
+        .size = infer_layer_size(&c->op),
     };
 }
 
@@ -36,13 +37,13 @@ infer_status_t infer_check_conv_2d(const plan_header_t *plan, const plan_op_t *o
                                    infer_uses_t *uses)
 {
     const plan_conv_2d_t *c = (const plan_conv_2d_t *)op;
-    infer_window_t window = window_of(c);
+    infer_window_t window = infer_conv_2d_window(c);
     if (!infer_window_ok(&window) || !groups_ok(c)) {
         return INFER_E_SHAPE;
     }
     infer_window_uses(&window, c->x, c->y, uses);
-    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
-        !infer_activation_ok(c->act_min, c->act_max)) {
+    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
+        !infer_layer_activation_ok(op, c->act_min, c->act_max)) {
         return INFER_E_RANGE;
     }
     uint32_t depth = c->in_c / (uint32_t)c->groups;
@@ -55,6 +56,6 @@ infer_status_t infer_check_conv_2d(const plan_header_t *plan, const plan_op_t *o
 
 int32_t infer_overlap_conv_2d(const plan_op_t *op)
 {
-    infer_window_t window = window_of((const plan_conv_2d_t *)op);
+    infer_window_t window = infer_conv_2d_window((const plan_conv_2d_t *)op);
     return infer_window_overlap(&window);
 }

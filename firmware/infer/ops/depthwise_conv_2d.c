@@ -6,7 +6,7 @@
 #include "infer/ops/ops.h"
 #include "infer/ops/sizes.h"
 
-static infer_window_t window_of(const plan_depthwise_conv_2d_t *c)
+infer_window_t infer_depthwise_conv_2d_window(const plan_depthwise_conv_2d_t *c)
 {
     return (infer_window_t){
         .batches = c->batches,
@@ -24,6 +24,7 @@ static infer_window_t window_of(const plan_depthwise_conv_2d_t *c)
         .dilation_w = c->dilation_w,
         .pad_top = c->pad_top,
         .pad_left = c->pad_left,
+        .size = infer_layer_size(&c->op),
     };
 }
 
@@ -31,13 +32,13 @@ infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *plan, const pl
                                              infer_uses_t *uses)
 {
     const plan_depthwise_conv_2d_t *c = (const plan_depthwise_conv_2d_t *)op;
-    infer_window_t window = window_of(c);
+    infer_window_t window = infer_depthwise_conv_2d_window(c);
     if (!infer_window_ok(&window) || size_mul(c->in_c, c->multiplier) != c->out_c) {
         return INFER_E_SHAPE;
     }
     infer_window_uses(&window, c->x, c->y, uses);
-    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
-        !infer_activation_ok(c->act_min, c->act_max)) {
+    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
+        !infer_layer_activation_ok(op, c->act_min, c->act_max)) {
         return INFER_E_RANGE;
     }
     uint32_t taps = size_mul(c->kernel_h, c->kernel_w);
@@ -49,6 +50,6 @@ infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *plan, const pl
 
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op)
 {
-    infer_window_t window = window_of((const plan_depthwise_conv_2d_t *)op);
+    infer_window_t window = infer_depthwise_conv_2d_window((const plan_depthwise_conv_2d_t *)op);
     return infer_window_overlap(&window);
 }

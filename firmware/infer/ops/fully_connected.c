@@ -16,9 +16,12 @@ infer_status_t infer_check_fully_connected(const plan_header_t *plan, const plan
     if (c->batches == 0 || c->in_n == 0 || c->out_n == 0) {
         return INFER_E_SHAPE;
     }
-    infer_use(uses, c->x, size_mul(c->batches, c->in_n), c->y, size_mul(c->batches, c->out_n));
-    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
-        !infer_code_ok(c->w_zero_point) || !infer_activation_ok(c->act_min, c->act_max)) {
+    uint32_t size = infer_layer_size(op);
+    infer_use_typed(uses, c->x, size_mul(c->batches, c->in_n), size, c->y,
+                    size_mul(c->batches, c->out_n), size);
+    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
+        !infer_layer_zero_ok(op, c->w_zero_point) ||
+        !infer_layer_activation_ok(op, c->act_min, c->act_max)) {
         return INFER_E_RANGE;
     }
     if (!infer_data_ok(plan, c->weights, infer_weight_bytes(op, c->out_n, c->in_n))) {
@@ -35,5 +38,5 @@ int32_t infer_overlap_fully_connected(const plan_op_t *op)
     if (c->batches > 1 && c->out_n > c->in_n) {
         distance += (int64_t)size_mul(c->batches - 1, c->out_n - c->in_n);
     }
-    return distance < INFER_OVERLAP_NEVER ? (int32_t)distance : INFER_OVERLAP_NEVER;
+    return infer_overlap_bytes(distance, infer_layer_size(op));
 }

@@ -38,6 +38,9 @@ int32_t infer_overlap_elementwise(const plan_op_t *op);
 /* INFER_OVERLAP_NEVER. */
 int32_t infer_overlap_never(const plan_op_t *op);
 
+/* A distance of overlap.h in bytes, given in elements of `size` bytes. */
+int32_t infer_overlap_bytes(int64_t elements, uint32_t size);
+
 /* A sliding window along both axes; what conv, depthwise and pools have in common. */
 typedef struct {
     uint32_t batches;
@@ -47,7 +50,11 @@ typedef struct {
     uint32_t stride_h, stride_w;
     uint32_t dilation_h, dilation_w;
     uint32_t pad_top, pad_left;
+    uint32_t size; /* bytes of an element of the input and of the output */
 } infer_window_t;
+
+infer_window_t infer_conv_2d_window(const plan_conv_2d_t *c);
+infer_window_t infer_depthwise_conv_2d_window(const plan_depthwise_conv_2d_t *c);
 
 /* All sizes at least 1 and every coordinate small enough for 32-bit arithmetic. */
 int infer_window_ok(const infer_window_t *w);
@@ -61,8 +68,8 @@ void infer_window_uses(const infer_window_t *w, uint16_t x, uint16_t y, infer_us
 /* The formula of overlap.h. */
 int32_t infer_window_overlap(const infer_window_t *w);
 
-/* `n` and `m` as in plan.h's channel block: it lies inside the data section, aligned, and its
- * multipliers and shifts are in range. */
+/* `n` and `m` as in plan.h's channel blocks: the one of this operator lies inside the data section,
+ * aligned, and its multipliers and shifts are in range. */
 infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
                                     uint32_t channels, uint32_t n);
 
@@ -72,6 +79,12 @@ int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);
 /* Bytes of `rows` rows of `n` weights each, in the packing of the operator's code. */
 uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n);
 
+/* Bytes of an element of the activations of a layer, pool or mean. */
+static inline uint32_t infer_layer_size(const plan_op_t *op)
+{
+    return op->code >= PLAN_OP_CONV_2D_S16 && op->code <= PLAN_OP_MEAN_S16 ? 2 : 1;
+}
+
 static inline int infer_code_ok(int32_t code)
 {
     return code >= INT8_MIN && code <= INT8_MAX;
@@ -80,6 +93,18 @@ static inline int infer_code_ok(int32_t code)
 static inline int infer_activation_ok(int32_t act_min, int32_t act_max)
 {
     return infer_code_ok(act_min) && infer_code_ok(act_max) && act_min <= act_max;
+}
+
+/* A zero point of such an operator; int16 codes have none. */
+static inline int infer_layer_zero_ok(const plan_op_t *op, int32_t zero_point)
+{
+    return infer_layer_size(op) == 2 ? zero_point == 0 : infer_code_ok(zero_point);
+}
+
+/* Its bounds, which fit int16 by their type. */
+static inline int infer_layer_activation_ok(const plan_op_t *op, int16_t act_min, int16_t act_max)
+{
+    return infer_layer_size(op) == 2 ? act_min <= act_max : infer_activation_ok(act_min, act_max);
 }
 
 /* As every multiplier but MEAN's is made: 0 or normalized. */

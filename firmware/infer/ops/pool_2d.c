@@ -7,7 +7,8 @@
 #include "infer/ops/sizes.h"
 
 /* A sum of this many codes, plus half as many for rounding, fits in 32 bits. */
-#define MAX_TAPS (1u << 23)
+#define MAX_TAPS    (1u << 23)
+#define MAX_TAPS_16 (1u << 15)
 
 static infer_window_t window_of(const plan_pool_2d_t *c)
 {
@@ -27,6 +28,7 @@ static infer_window_t window_of(const plan_pool_2d_t *c)
         .dilation_w = 1,
         .pad_top = c->pad_top,
         .pad_left = c->pad_left,
+        .size = infer_layer_size(&c->op),
     };
 }
 
@@ -37,11 +39,11 @@ infer_status_t infer_check_pool_2d(const plan_header_t *plan, const plan_op_t *o
     infer_window_t window = window_of(c);
     (void)plan;
     if (!infer_window_ok(&window) || !infer_window_has_taps(&window) ||
-        size_mul(c->kernel_h, c->kernel_w) > MAX_TAPS) {
+        size_mul(c->kernel_h, c->kernel_w) > (window.size == 2 ? MAX_TAPS_16 : MAX_TAPS)) {
         return INFER_E_SHAPE;
     }
     infer_window_uses(&window, c->x, c->y, uses);
-    return infer_activation_ok(c->act_min, c->act_max) ? INFER_OK : INFER_E_RANGE;
+    return infer_layer_activation_ok(op, c->act_min, c->act_max) ? INFER_OK : INFER_E_RANGE;
 }
 
 int32_t infer_overlap_pool_2d(const plan_op_t *op)

@@ -38,8 +38,8 @@ int infer_window_has_taps(const infer_window_t *w)
 
 void infer_window_uses(const infer_window_t *w, uint16_t x, uint16_t y, infer_uses_t *uses)
 {
-    infer_use(uses, x, size_mul4(w->batches, w->in_h, w->in_w, w->in_c), y,
-              size_mul4(w->batches, w->out_h, w->out_w, w->out_c));
+    infer_use_typed(uses, x, size_mul4(w->batches, w->in_h, w->in_w, w->in_c), w->size, y,
+                    size_mul4(w->batches, w->out_h, w->out_w, w->out_c), w->size);
 }
 
 static int64_t origin(uint32_t out, uint32_t stride, uint32_t pad)
@@ -48,7 +48,7 @@ static int64_t origin(uint32_t out, uint32_t stride, uint32_t pad)
     return at > 0 ? at : 0;
 }
 
-/* Lowest byte that output row `out_y` reads of input column `column` or to the right of it. */
+/* Lowest element that output row `out_y` reads of input column `column` or to the right of it. */
 static int64_t lowest_in_row(const infer_window_t *w, uint32_t out_y, int64_t column)
 {
     return (origin(out_y, w->stride_h, w->pad_top) * w->in_w + column) * w->in_c;
@@ -59,7 +59,8 @@ static int64_t lesser(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* (p + 1) * w - lowest(p) of overlap.h, within one batch; the next one starts where x ends. */
+/* (p + 1) * w - lowest(p) of overlap.h, in elements, within one batch; the next one starts where x
+ * ends. */
 static int64_t distance_at(const infer_window_t *w, uint32_t out_y, uint32_t out_x)
 {
     int64_t written = ((int64_t)out_y * w->out_w + out_x + 1) * w->out_c;
@@ -94,11 +95,11 @@ int32_t infer_window_overlap(const infer_window_t *w)
         int64_t here = distance_of_row(w, out_y);
         most = here > most ? here : most;
     }
-    int64_t out_bytes = (int64_t)w->out_h * w->out_w * w->out_c;
-    int64_t growth = out_bytes - (int64_t)w->in_h * w->in_w * w->in_c;
+    int64_t written = (int64_t)w->out_h * w->out_w * w->out_c;
+    int64_t growth = written - (int64_t)w->in_h * w->in_w * w->in_c;
     if (growth > 0) {
         growth = growth < INT32_MAX ? growth : INT32_MAX;
         most += growth * (w->batches - 1);
     }
-    return most < INFER_OVERLAP_NEVER ? (int32_t)most : INFER_OVERLAP_NEVER;
+    return infer_overlap_bytes(most, w->size);
 }

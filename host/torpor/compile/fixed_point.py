@@ -56,6 +56,15 @@ def mean_rescale(base: Rescale, count: int) -> Rescale:
     return Rescale((base.multiplier << shift) // count, base.shift - shift)
 
 
+def halved_rescale(rescale: Rescale) -> Rescale:
+    """Return `rescale` with a multiplier of 16 bits, for 64-bit accumulators.
+
+    Source: MultiplyByQuantizedMultiplier of an int64 in kernels/internal/common.cc.
+    """
+    high = min((rescale.multiplier + (1 << 15)) >> 16, (1 << 15) - 1)
+    return Rescale(high, rescale.shift)
+
+
 def float_ratio(a: float, b: float) -> float:
     """Return a / b rounded to float32, for float32 values a and b."""
     return float(np.float32(a) / np.float32(b))
@@ -70,18 +79,20 @@ def quantize(real: float, tensor: Tensor) -> int:
 
 
 def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
-    """Return the smallest and largest int8 code that a fused activation lets through.
+    """Return the smallest and largest code that a fused activation lets through.
 
     Args:
         activation: "NONE", "RELU", "RELU6" or "RELU_N1_TO_1".
-        output: the operator's output, whose scale and zero point count.
+        output: the operator's output, int8 or int16, whose scale and zero point count.
 
     Source: CalculateActivationRangeQuantized in kernels/kernel_util.cc.
     """
     bounds = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0)}
     low, high = bounds.get(activation, (-1.0, 1.0))
-    act_min = INT8_MIN if low is None else max(INT8_MIN, quantize(low, output))
-    act_max = INT8_MAX if high is None else min(INT8_MAX, quantize(high, output))
+    bits = 16 if output.dtype == "int16" else 8
+    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    act_min = least if low is None else max(least, quantize(low, output))
+    act_max = most if high is None else min(most, quantize(high, output))
     return act_min, act_max
 
 

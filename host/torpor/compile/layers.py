@@ -7,23 +7,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from torpor.compile.fixed_point import Rescale, activation_range, quantize_multiplier, window
+from torpor.compile.fixed_point import (
+    Rescale,
+    activation_range,
+    halved_rescale,
+    quantize_multiplier,
+    window,
+)
 from torpor.compile.lowering import Site
-from torpor.compile.weights import MULTIPLIER_MAX_SHIFT, channel_block
+from torpor.compile.weights import (
+    MULTIPLIER_MAX_SHIFT,
+    MULTIPLIER_MAX_SHIFT_64,
+    channel_block,
+    channel_block_64,
+    pack,
+)
 from torpor.graph.model import Tensor
 from torpor.plan.layout import CONST
+
+ACTIVATIONS = ("int8", "int16")
+"""Types of the activations of layers, pools and means."""
+
+LAYER_SUPPORTS = (
+    "int8 input and output, int8 or int4 weights (per channel or per tensor), int32 bias; "
+    "int16 input and output, int8 weights, int64 or int32 bias"
+)
 
 _MAX_SPAN = 1 << 18
 """How far a window may reach, as firmware/infer/ops/window.c has it."""
 
 
-def bias_of(site: Site, channels: int) -> npt.NDArray[np.int32]:
-    """Return the bias of input 2, int32 [channels], zeros where the layer has none."""
-    if not site.has_input(2):
-        return np.zeros(channels, np.int32)
-    bias = site.constant(2, "int32")
+def bias_of(site: Site, channels: int, *dtypes: str, position: int = 2) -> npt.NDArray[np.int64]:
+    """Return the bias [channels] of input `position`, zeros where the layer has none.
+
+    Args:
+        dtypes: of the constant, one of these; int32 if none is given.
+    """
+    if not site.has_input(position):
+        return np.zeros(channels, np.int64)
+    bias = site.constant(position, *(dtypes or ("int32",)))
     site.need(bias.elements == channels, f"the bias has not {channels} elements", bias)
-    return bias.values().reshape(-1).astype(np.int32)
+    return bias.values().reshape(-1).astype(np.int64)
 
 
 def checked_rescale(site: Site, real: float) -> Rescale:
@@ -52,6 +76,55 @@ def conv_rescales(
     if any(weights.zero_points):
         site.unsupported("weights with a zero point other than 0 are not supported", weights)
     return tuple(checked_rescale(site, x.scale * s / y.scale) for s in weights.scales)
+
+
+def layer_dtypes(site: Site) -> tuple[Tensor, Tensor, Tensor]:
+    """Return (x, weights, y) of a layer with its weights at input 1: int8, or int16 by int8."""
+    x = site.activation(0, *ACTIVATIONS)
+    weights = site.constant(1, "int8") if x.dtype == "int16" else site.constant(1, "int8", "int4")
+    y = site.output(x.dtype)
+    symmetric(site, x, y)
+    return x, weights, y
+
+
+def symmetric(site: Site, *tensors: Tensor) -> None:
+    """Refuse int16 activations with a zero point: kernels of the reference leave it out."""
+    for tensor in tensors:
+        if tensor.dtype == "int16" and tensor.zero_point:
+            site.unsupported("int16 activations need the zero point 0", tensor)
+
+
+def pack_layer(x: Tensor, weights: Tensor, rows: npt.NDArray[Any]) -> tuple[str, bytes]:
+    """Return (ending of the plan's operator, packed weights) of codes [rows, n]."""
+    kind, packed = pack(weights.dtype, rows)
+    return ("S16" if x.dtype == "int16" else kind), packed
+
+
+def channels_of(
+    site: Site, x: Tensor, channels: int, rescales: Sequence[Rescale]
+) -> tuple[bytes, int]:
+    """Return (channel block, flags) of a layer with its bias at input 2.
+
+    With int16 activations the type of the bias is that of the accumulator; `bias_type`, which not
+    every operator has, is in its place where there is none (conv.cc, fully_connected.cc).
+    """
+    if x.dtype == "int8":
+        return block(bias_of(site, channels), rescales)
+    dtype = site.any_input(2).dtype if site.has_input(2) else site.op.options.get("bias_type")
+    if dtype != "int32" or "bias_type" not in site.op.options:
+        return block_64(site, bias_of(site, channels, "int64"), rescales)
+    data, flags = block(bias_of(site, channels), rescales)
+    return data, flags | CONST["PLAN_OP_ACC_32"]
+
+
+def block_64(site: Site, bias: npt.NDArray[Any], rescales: Sequence[Rescale]) -> tuple[bytes, int]:
+    """Return (channel block of 64-bit accumulators, flags)."""
+    halved = [halved_rescale(r) for r in rescales]
+    if max(r.shift for r in halved) > MULTIPLIER_MAX_SHIFT_64:
+        site.unsupported("the scales ask for a factor of more than 2^14")
+    if len(set(halved)) == 1:
+        return channel_block_64(bias, halved[:1]), CONST["PLAN_OP_PER_TENSOR"]
+    return channel_block_64(bias, halved), 0
 
 
 def block(bias: npt.NDArray[Any], rescales: Sequence[Rescale]) -> tuple[bytes, int]:

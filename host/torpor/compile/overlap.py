@@ -18,7 +18,9 @@ def overlap_distance(record: Record) -> int:
 
     A negative distance lets the output start above the input's first byte.
     """
-    return _FORMULAS[record.code.rpartition("_")[0] or record.code](record)
+    distance = _FORMULAS[record.code.rpartition("_")[0] or record.code](record)
+    size = 2 if record.code.endswith("_S16") else 1
+    return NEVER if distance == NEVER else min(distance * size, NEVER)
 
 
 def _in_place(_: Record) -> int:

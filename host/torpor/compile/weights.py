@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torpor.compile.fixed_point import Rescale
 
 MULTIPLIER_MAX_SHIFT = 30
+MULTIPLIER_MAX_SHIFT_64 = 14
 
 
 def pack_s8(codes: npt.NDArray[Any]) -> bytes:
@@ -29,6 +30,22 @@ def pack_s4(codes: npt.NDArray[Any]) -> bytes:
 def pack(dtype: str, codes: npt.NDArray[Any]) -> tuple[str, bytes]:
     """Return ("S8" or "S4", packed bytes) of codes [rows, n]."""
     return ("S4", pack_s4(codes)) if dtype == "int4" else ("S8", pack_s8(codes))
+
+
+def channel_block_64(bias: npt.NDArray[Any], rescales: Sequence[Rescale]) -> bytes:
+    """Return the channel block of 64-bit accumulators.
+
+    Args:
+        bias: integers that fit in int64 [channels].
+        rescales: one a channel, or a single one for all, multipliers below 2^15.
+    """
+    parts = [
+        bias.astype("<i8").tobytes(),
+        np.array([r.multiplier for r in rescales], "<i2").tobytes(),
+        np.array([r.shift for r in rescales], np.int8).tobytes(),
+    ]
+    block = b"".join(parts)
+    return block + bytes(-len(block) % 4)
 
 
 def channel_block(bias: npt.NDArray[Any], rescales: Sequence[Rescale]) -> bytes:

@@ -49,6 +49,7 @@ _CONV = {
     "activation": Option(3, "b", 0, ACTIVATIONS),
     "dilation_w": Option(4, "i", 1),
     "dilation_h": Option(5, "i", 1),
+    "bias_type": Option(6, "b", 0, DTYPES),
 }
 _DEPTHWISE = {
     "padding": _PADDING,
@@ -62,6 +63,7 @@ _FULLY_CONNECTED = {
     "activation": Option(0, "b", 0, ACTIVATIONS),
     "weights_format": Option(1, "b"),
     "keep_num_dims": Option(2, "?", False),
+    "bias_type": Option(4, "b", 0, DTYPES),
 }
 _STRIDED_SLICE = {
     "begin_mask": Option(0, "i"),

@@ -1,18 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D. Formulas: micro/kernels/depthwise_conv_common.cc, kernels/kernel_util.cc."""
 
-from torpor.compile.layers import bias_of, block, clamps, conv_rescales, windows
+from torpor.compile.layers import (
+    LAYER_SUPPORTS,
+    channels_of,
+    clamps,
+    conv_rescales,
+    layer_dtypes,
+    pack_layer,
+    windows,
+)
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.weights import pack
 
 
 @operator(
     "DEPTHWISE_CONV_2D",
-    supports="int8 input and output, int8 or int4 weights (per channel or per tensor), int32 bias",
+    supports=LAYER_SUPPORTS.replace("int64 or int32 bias", "int64 bias"),
 )
 def lower(site: Site) -> Record:
     """Weights [1, kernel_h, kernel_w, out_c], quantized along axis 3; one s4 row is one tap."""
-    x, weights, y = site.activation(0), site.constant(1, "int8", "int4"), site.output()
+    x, weights, y = layer_dtypes(site)
     site.need(len(weights.shape) == 4 and weights.elements > 0, "must have 4 dimensions", weights)
     first, kernel_h, kernel_w, out_c = weights.shape
     site.need(first == 1, "the first dimension must be 1", weights)
@@ -23,8 +30,8 @@ def lower(site: Site) -> Record:
         f"{x.shape[3]} input channels times {multiplier} are not {out_c} output channels",
         weights,
     )
-    channels, flags = block(bias_of(site, out_c), conv_rescales(site, x, weights, y, 3))
-    kind, packed = pack(weights.dtype, weights.values().reshape(-1, out_c))
+    channels, flags = channels_of(site, x, out_c, conv_rescales(site, x, weights, y, 3))
+    kind, packed = pack_layer(x, weights, weights.values().reshape(-1, out_c))
     return Record(
         code=f"DEPTHWISE_CONV_2D_{kind}",
         fields={

@@ -2,20 +2,19 @@
 """FULLY_CONNECTED. Formulas: micro/kernels/fully_connected_common.cc, kernels/kernel_util.cc."""
 
 from torpor.compile.fixed_point import Rescale
-from torpor.compile.layers import bias_of, block, checked_rescale, clamps
+from torpor.compile.layers import channels_of, checked_rescale, clamps, layer_dtypes, pack_layer
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.weights import pack
 from torpor.graph.model import Tensor
 
 
 @operator(
     "FULLY_CONNECTED",
     supports="int8 input and output, int32 bias, int8 weights (per channel or per tensor) or "
-    "int4 weights per tensor",
+    "int4 weights per tensor; int16 input and output, int8 weights, int64 or int32 bias",
 )
 def lower(site: Site) -> Record:
     """Weights [out_n, in_n]; all dimensions of y but the last are batches."""
-    x, weights, y = site.activation(0), site.constant(1, "int8", "int4"), site.output()
+    x, weights, y = layer_dtypes(site)
     if site.option("weights_format") != 0:
         site.unsupported("shuffled weights are not supported", weights)
     site.need(len(weights.shape) == 2 and weights.elements > 0, "must have 2 dimensions", weights)
@@ -23,8 +22,8 @@ def lower(site: Site) -> Record:
     site.need(bool(y.shape) and y.shape[-1] == out_n, "its last dimension is not the layer's", y)
     batches = y.elements // out_n
     site.need(x.elements == batches * in_n, f"has not {batches} x {in_n} elements", x)
-    channels, flags = block(bias_of(site, out_n), _rescales(site, x, weights, y))
-    kind, packed = pack(weights.dtype, weights.values())
+    channels, flags = channels_of(site, x, out_n, _rescales(site, x, weights, y))
+    kind, packed = pack_layer(x, weights, weights.values())
     return Record(
         code=f"FULLY_CONNECTED_{kind}",
         fields={
@@ -51,6 +50,8 @@ def _rescales(site: Site, x: Tensor, weights: Tensor, y: Tensor) -> tuple[Rescal
     site.need(len(weights.scales) in (1, weights.shape[0]), "needs one scale, or one an output")
     if len(weights.scales) == 1:
         site.need(-128 <= weights.zero_point <= 127, "zero point outside int8", weights)
+        if x.dtype == "int16" and weights.zero_point:
+            site.unsupported("weights with a zero point beside int16 activations", weights)
     elif weights.dtype == "int4":
         site.unsupported(
             "int4 weights per channel, which TensorFlow Lite Micro refuses too: quantize this "

@@ -4,26 +4,30 @@
 import math
 
 from torpor.compile.fixed_point import mean_rescale
-from torpor.compile.layers import checked_rescale
+from torpor.compile.layers import ACTIVATIONS, checked_rescale, symmetric
 from torpor.compile.lowering import Record, Site, operator
 from torpor.graph.model import Tensor
 
-_MAX_REDUCED = 1 << 23  # as firmware/infer/ops/mean.c has it
+_MAX_REDUCED = {"int8": 1 << 23, "int16": 1 << 16}  # as firmware/infer/ops/mean.c has it
 
 
-@operator("MEAN", supports="int8 input and output, constant int32 axes that are neighbours")
+@operator(
+    "MEAN", supports="int8 or int16 input and output, constant int32 axes that are neighbours"
+)
 def lower(site: Site) -> Record:
     """Folds x into [outer, reduced, inner]."""
-    x, y = site.activation(0), site.output()
+    x = site.activation(0, *ACTIVATIONS)
+    y = site.output(x.dtype)
+    symmetric(site, x, y)
     outer, reduced, inner = _fold(site, x)
     site.need(y.elements == outer * inner, f"has not {outer * inner} elements", y)
     rescale = mean_rescale(checked_rescale(site, x.scale / y.scale), reduced)
     if rescale.multiplier and rescale.multiplier < 1 << 29:
         site.unsupported("the output scale is too large for the input's", y)
-    if reduced > _MAX_REDUCED:
+    if reduced > _MAX_REDUCED[x.dtype]:
         site.unsupported(f"a mean over {reduced} elements overflows", x)
     return Record(
-        code="MEAN_S8",
+        code=f"MEAN_S{x.dtype[3:]}",
         fields={
             "outer": outer,
             "reduced": reduced,
