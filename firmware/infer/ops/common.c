@@ -20,6 +20,16 @@ uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n)
     return size_mul(rows, s4 && n != INFER_TOO_BIG ? n / 2 + n % 2 : n);
 }
 
+int infer_layer_codes_ok(const plan_op_t *op, int32_t x_zero_point, int32_t y_zero_point,
+                         int32_t act_min, int32_t act_max)
+{
+    if (infer_layer_size(op) == 2) {
+        return x_zero_point == 0 && y_zero_point == 0 && act_min <= act_max;
+    }
+    return infer_code_ok(x_zero_point) && infer_code_ok(y_zero_point) &&
+           infer_activation_ok(act_min, act_max);
+}
+
 /* The block of a 64-bit accumulator. */
 static infer_status_t check_channels_64(const plan_header_t *plan, uint32_t channels, uint32_t n,
                                         uint32_t m)

@@ -37,8 +37,7 @@ infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *plan, const pl
         return INFER_E_SHAPE;
     }
     infer_window_uses(&window, c->x, c->y, uses);
-    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
-        !infer_layer_activation_ok(op, c->act_min, c->act_max)) {
+    if (!infer_layer_codes_ok(op, c->x_zero_point, c->y_zero_point, c->act_min, c->act_max)) {
         return INFER_E_RANGE;
     }
     uint32_t taps = size_mul(c->kernel_h, c->kernel_w);

@@ -19,9 +19,8 @@ infer_status_t infer_check_fully_connected(const plan_header_t *plan, const plan
     uint32_t size = infer_layer_size(op);
     infer_use_typed(uses, c->x, size_mul(c->batches, c->in_n), size, c->y,
                     size_mul(c->batches, c->out_n), size);
-    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
-        !infer_layer_zero_ok(op, c->w_zero_point) ||
-        !infer_layer_activation_ok(op, c->act_min, c->act_max)) {
+    if (!infer_layer_codes_ok(op, c->x_zero_point, c->y_zero_point, c->act_min, c->act_max) ||
+        !infer_layer_codes_ok(op, c->w_zero_point, 0, 0, 0)) {
         return INFER_E_RANGE;
     }
     if (!infer_data_ok(plan, c->weights, infer_weight_bytes(op, c->out_n, c->in_n))) {

@@ -21,7 +21,7 @@ infer_status_t infer_check_mean(const plan_header_t *plan, const plan_op_t *op, 
     }
     uint32_t count = size_mul(c->outer, c->inner);
     infer_use_typed(uses, c->x, size_mul(count, c->reduced), size, c->y, count, size);
-    if (!infer_layer_zero_ok(op, c->x_zero_point) || !infer_layer_zero_ok(op, c->y_zero_point) ||
+    if (!infer_layer_codes_ok(op, c->x_zero_point, c->y_zero_point, 0, 0) ||
         c->rescale.multiplier < 0 || !infer_shift_ok(c->rescale.shift)) {
         return INFER_E_RANGE;
     }

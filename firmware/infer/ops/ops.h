@@ -79,6 +79,11 @@ int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);
 /* Bytes of `rows` rows of `n` weights each, in the packing of the operator's code. */
 uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n);
 
+/* Zero points and bounds of a layer, pool or mean are codes of its activations, the bounds in
+ * order; int16 codes have no zero point. */
+int infer_layer_codes_ok(const plan_op_t *op, int32_t x_zero_point, int32_t y_zero_point,
+                         int32_t act_min, int32_t act_max);
+
 /* Bytes of an element of the activations of a layer, pool or mean. */
 static inline uint32_t infer_layer_size(const plan_op_t *op)
 {
@@ -93,18 +98,6 @@ static inline int infer_code_ok(int32_t code)
 static inline int infer_activation_ok(int32_t act_min, int32_t act_max)
 {
     return infer_code_ok(act_min) && infer_code_ok(act_max) && act_min <= act_max;
-}
-
-/* A zero point of such an operator; int16 codes have none. */
-static inline int infer_layer_zero_ok(const plan_op_t *op, int32_t zero_point)
-{
-    return infer_layer_size(op) == 2 ? zero_point == 0 : infer_code_ok(zero_point);
-}
-
-/* Its bounds, which fit int16 by their type. */
-static inline int infer_layer_activation_ok(const plan_op_t *op, int16_t act_min, int16_t act_max)
-{
-    return infer_layer_size(op) == 2 ? act_min <= act_max : infer_activation_ok(act_min, act_max);
 }
 
 /* As every multiplier but MEAN's is made: 0 or normalized. */

@@ -43,7 +43,7 @@ infer_status_t infer_check_pool_2d(const plan_header_t *plan, const plan_op_t *o
         return INFER_E_SHAPE;
     }
     infer_window_uses(&window, c->x, c->y, uses);
-    return infer_layer_activation_ok(op, c->act_min, c->act_max) ? INFER_OK : INFER_E_RANGE;
+    return infer_layer_codes_ok(op, 0, 0, c->act_min, c->act_max) ? INFER_OK : INFER_E_RANGE;
 }
 
 int32_t infer_overlap_pool_2d(const plan_op_t *op)
