@@ -5,6 +5,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from tests.emulated.conftest import Device, Reference
 from tests.emulated.processes import elf_with
 from tests.support.small_models import small_cnn
+from tests.support.tflite_builder import GraphBuilder
+from torpor import emulate
 from torpor.compile import compile_model
-from torpor.emulate import debugger
+from torpor.emulate import debugger, firmware
 from torpor.emulate.debugger import Debugger, InputLoader
 from torpor.emulate.image import Image
 from torpor.errors import DeviceError, UsageError
+from torpor.golden import Golden
 from torpor.link import DeviceClient
 from torpor.plan.reader import Plan
 
@@ -204,3 +208,25 @@ def test_loaded_inputs_give_the_bytes_of_tflite_micro(device: Device, reference:
     assert loading.counters.resent == wire.counters.resent == 0
     if load:
         assert max(ticks) - min(ticks) < 20, "more than the timer's own interrupt came between"
+
+
+@pytest.mark.emulated
+def test_a_large_input_costs_no_more_on_the_wire_than_a_small_one(
+    qemu_program: str, tmp_path: Path
+) -> None:
+    graph = GraphBuilder()
+    image = graph.input((1, 96, 96, 3))
+    path = tmp_path / "large.tflite"
+    path.write_bytes(graph.build([graph.pool_2d("MAX_POOL_2D", image, (8, 8), stride=(8, 8))]))
+    made = firmware.build("mps2_an386", path)
+    golden, random_codes = Golden(made.model), np.random.default_rng(1)
+    with emulate.start("mps2_an386", made.elf) as emulator:
+        client = DeviceClient(emulator.transport, timeout=20, load=emulator.input_loader())
+        client.hello()
+        for window in range(3):
+            sent = client.counters.sent
+            codes = random_codes.integers(-128, 128, (1, 96, 96, 3)).astype(np.int8)
+            (output,) = client.infer(window, [codes.tobytes()]).outputs
+            assert output == golden.invoke([codes])[0].tobytes()
+            reads = -(-(len(output) - 64) // 256)  # what does not fit into the result
+            assert client.counters.sent - sent == 2 + reads

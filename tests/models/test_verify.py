@@ -116,6 +116,12 @@ def test_our_c_gives_the_golden_bytes(path: Path) -> None:
     assert found == Verdict(str(path), "host", 12, 0, supported=True, reason="")
 
 
+def test_progress_is_told_after_each_input(path: Path) -> None:
+    told: list[int] = []
+    verify(path, inputs=5, on_progress=told.append)
+    assert told == [1, 2, 3, 4, 5]
+
+
 class Damaged:
     """A compiler that flips one bit of the plan's data section."""
 
