@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulated.conftest import built
-from torpor import emulate
+from torpor import bench, emulate
 from torpor.board import Board, board_names, load_board
 from torpor.emulate import counting
 from torpor.emulate.counting import Call, Cost, Counter
@@ -131,3 +131,22 @@ def test_a_folder_with_a_comma_is_no_end_of_the_word(
         assert "a,,b" in counter.arguments[1]
         assert counter.calls() == []
     assert list((tmp_path / "a,b").iterdir()) == []
+
+
+@pytest.mark.emulated
+@pytest.mark.xdist_group("bench")
+def test_without_the_plugin_the_timer_counts_and_the_rest_is_not_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    board = load_board("mps2_an386")
+    subject = bench.Subject("motion-int8", "motion", 8)
+    exact = bench.measure(subject, board, 1)
+    monkeypatch.setattr(counting, "unavailable", lambda _program: "plugins are switched off")
+    assert bench.why_not_exact(board) == "plugins are switched off"
+    timed = bench.measure(subject, board, 1)
+    assert exact.insn is not None and timed.insn is not None
+    assert 0 < timed.insn - exact.insn < CLOCK
+    unknown = (timed.init_insn, timed.loaded_bytes, timed.stored_bytes, timed.ops)
+    assert unknown == (None, None, None, ())
+    assert timed.byte_equal
+    assert timed.stack_bytes == exact.stack_bytes
