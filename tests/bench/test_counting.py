@@ -150,3 +150,83 @@ def test_without_the_plugin_the_timer_counts_and_the_rest_is_not_known(
     assert unknown == (None, None, None, ())
     assert timed.byte_equal
     assert timed.stack_bytes == exact.stack_bytes
+
+
+# ---- a program whose costs are counted by hand
+
+CALLER = """
+.word 0x20001000, start
+start: bl infer_check
+bl infer_init
+bl infer_invoke
+bl infer_invoke
+movs r0, #0x18
+ldr r1, =0x20026
+bkpt 0xab
+"""
+WALK = """
+infer_check: nop
+nop
+bx lr
+infer_init: bx lr
+infer_invoke: push {r4, lr}
+bl first
+bl second
+pop {r4, pc}
+"""
+KERNELS = """
+first: ldr r0, =0x20000104
+ldm r0, {r1, r2, r3, r4}
+ldrd r1, r2, [r0]
+strb r1, [r0]
+strh r2, [r0]
+bx lr
+second: movs r1, #10
+again: ldrb r2, [r0]
+bl library
+subs r1, #1
+bne again
+mov pc, r12
+"""
+LIBRARY = """
+library: bx lr
+"""
+
+
+def assemble(folder: Path, name: str, text: str) -> Path:
+    """Assemble functions for a Cortex-M4; every label in the first column is a function."""
+    path = folder / "obj" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labels = [line.partition(":")[0] for line in text.splitlines() if ":" in line]
+    kinds = "".join(f".global {n}\n.type {n}, %function\n.thumb_func\n" for n in labels)
+    source = f".syntax unified\n.thumb\n.text\n{kinds}{text}\n.ltorg\n.balign 4\n"
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-xassembler", "-", "-c", "-o", str(path)]
+    subprocess.run(command, input=source.encode(), check=True)
+    return path
+
+
+@pytest.mark.emulated
+def test_instructions_and_bytes_are_those_counted_by_hand(tmp_path: Path) -> None:
+    if counting.unavailable("qemu-system-arm"):
+        pytest.skip(counting.unavailable("qemu-system-arm"))
+    parts = {
+        "app/session.o": CALLER,
+        "infer/infer.o": WALK,
+        "infer/kernels/k.o": KERNELS.replace("movs r1, #10", "mov r12, lr\nmovs r1, #10"),
+        "infer/ops/library.o": LIBRARY,
+    }
+    objects = [str(assemble(tmp_path, name, text)) for name, text in parts.items()]
+    elf = tmp_path / "a.elf"
+    link = ["-nostdlib", "-Ttext=0", f"-Wl,-Map={tmp_path / 'a.map'},-e,start", "-o", str(elf)]
+    subprocess.run(["arm-none-eabi-gcc", "-mcpu=cortex-m4", *objects, *link], check=True)
+    with Counter(elf) as counter:
+        machine = ["-M", "mps2-an386", "-kernel", str(elf), "-semihosting"]
+        quiet = ["-display", "none", "-monitor", "none", "-serial", "none"]
+        command = ["qemu-system-arm", *machine, *quiet, *counter.arguments]
+        subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL)
+        calls = counter.calls()
+    first = Cost(2 + 6 + 1, 4 + 16 + 8, 8 + 1 + 2)  # walk to it, itself, walk from it
+    second = Cost(2 + 10 * 5 + 1 + 1, 10 + 8, 0)
+    invoke = Call("infer_invoke", (first, second), first + second)
+    start = [Call("infer_check", (), Cost(3)), Call("infer_init", (), Cost(1))]
+    assert calls == [*start, invoke, invoke]

@@ -20,7 +20,6 @@ from torpor.board import Board
 from torpor.compile import compile_model
 from torpor.emulate import Emulator, Firmware, counting, firmware
 from torpor.emulate.counting import Cost, Counter
-from torpor.errors import DeviceError
 from torpor.footprint import measure_inference
 from torpor.golden import Golden
 from torpor.graph import read_tflite
@@ -87,7 +86,7 @@ class Measurement:
 
     Attributes:
         loaded_bytes: loaded by the instructions of `insn`; stored_bytes likewise.
-        ops: the same, operator by operator; () where QEMU's plugin could not be used.
+        ops: the same, operator by operator; () where they cannot be told apart.
         difference: where output bytes differ first, "" if they do not.
     """
 
@@ -184,11 +183,9 @@ def measure(subject: Subject, board: Board, inputs: int) -> Measurement:
 
 def _ops(made: Firmware, macs: dict[int, int], costs: Sequence[Cost]) -> tuple[OpCost, ...]:
     """Name the operators of the plan; what several steps compute together counts in the first."""
-    if not costs:
-        return ()
     steps = json.loads((made.elf.parent / "report.json").read_text())["ops"]
     if len(steps) != len(costs):
-        raise DeviceError(f"the plan has {len(steps)} operators, the plugin saw {len(costs)}")
+        return ()
     left = dict(macs)
     return tuple(
         OpCost(

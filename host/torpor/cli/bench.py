@@ -98,7 +98,12 @@ def run(args: argparse.Namespace) -> int:
     subjects = _subjects(args.models)
     rows, refused = _measure_all(subjects, boards, args.inputs)
     _print(rows, args)
-    _tell([*_notes(rows, boards), *(f"{r.model} on {r.board}: {r.reason}" for r in refused)])
+    _tell(
+        [
+            *_notes(rows, boards, args.by_op),
+            *(f"{r.model} on {r.board}: {r.reason}" for r in refused),
+        ]
+    )
     worse: tuple[str, ...] = ()
     if args.against:
         found = against.compare(old, [row.to_json() for row in rows], args.threshold)
@@ -118,10 +123,12 @@ def _tell(lines: Sequence[str]) -> None:
         print(line, file=sys.stderr)
 
 
-def _notes(rows: Sequence[Measurement], boards: Sequence[Board]) -> Iterator[str]:
+def _notes(rows: Sequence[Measurement], boards: Sequence[Board], by_op: bool) -> Iterator[str]:
     for row in rows:
         if row.difference:
             yield f"{row.model} on {row.board}: {row.difference}"
+        if by_op and row.init_insn is not None and not row.ops:
+            yield f"{row.model} on {row.board}: operators cannot be told apart"
     for reason in dict.fromkeys(why_not_exact(board) for board in boards):
         if reason:
             yield f"{reason}; what is not known is shown as -"
@@ -235,11 +242,11 @@ def _add_rows(
 
 def _work_table(rows: Sequence[Measurement]) -> Table:
     def cells(row: Measurement) -> Sequence[str]:
-        verdict = "[green]equal[/]" if row.byte_equal else "[bold red]differ[/]"
+        verdict = "[green]yes[/]" if row.byte_equal else "[bold red]NO[/]"
         traffic = number(row.loaded_bytes), number(row.stored_bytes)
         return number(row.insn), number(row.insn_per_mac, 2), *traffic, verdict
 
-    headings = ("instructions", "a MAC", "bytes loaded", "stored", "outputs")
+    headings = ("instructions", "a MAC", "loaded", "stored", "equal")
     table = _table("an inference", headings)
     _add_rows(table, rows, cells)
     return table
@@ -250,7 +257,7 @@ def _bytes_table(rows: Sequence[Measurement]) -> Table:
         flash = number(row.code_bytes), number(row.rodata_bytes), number(row.model_bytes)
         return *flash, number(row.ram_bytes), number(row.stack_bytes), number(row.init_insn)
 
-    headings = ("code", "constants", "model", "RAM", "stack", "insn at start")
+    headings = ("code", "constants", "model", "RAM", "stack", "at start")
     table = _table("memory, bytes", headings)
     _add_rows(table, rows, cells)
     return table

@@ -15,8 +15,7 @@
  *
  * Whatever lies elsewhere, such as interrupt handlers, is not counted. For each call `out` gets
  * the line "NAME operators" and one line "instructions loaded stored" for what came before the
- * first kernel, then one for each operator. What `walk` runs after a kernel belongs to the next
- * operator or, at the end, to the last one.
+ * first kernel, then one for each operator, with what `walk` runs after its kernel.
  *
  * Declarations are those of QEMU's documentation of TCG plugins, API version 1 (QEMU 4.2 to 8.x).
  */

@@ -52,8 +52,8 @@ class Call:
     Attributes:
         entry: of ENTRIES.
         ops: for infer_invoke() the cost of each operator; together they are the whole call: what
-            the walk from record to record takes belongs to the operator that it leads to, the end
-            of the walk to the last one.
+            the walk from record to record takes belongs to the operator that it comes from, its
+            beginning to the first one.
         total: of the whole call.
     """
 
