@@ -15,5 +15,5 @@ def only_one_build(folder: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("scons: waiting for another build in this folder", file=sys.stderr)
+        print("  waiting for another build in this folder", file=sys.stderr)
         fcntl.flock(lock, fcntl.LOCK_EX)

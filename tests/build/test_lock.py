@@ -29,7 +29,7 @@ def test_a_second_build_waits_says_so_and_goes_on_when_the_first_ends(tmp_path: 
     assert first.stdout is not None and first.stdout.readline() == "mine\n"
     second = builder(folder)
     assert second.stderr is not None and second.stdout is not None
-    assert second.stderr.readline() == "scons: waiting for another build in this folder\n"
+    assert second.stderr.readline() == "  waiting for another build in this folder\n"
     first.kill()
     assert second.stdout.readline() == "mine\n"
     second.communicate("")
