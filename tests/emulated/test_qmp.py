@@ -165,7 +165,8 @@ def test_another_place_of_the_elf_is_the_place_of_its_plan(tmp_path: Path) -> No
     [
         (
             6,
-            "  waiting for another build in this folder\n  link x\nscons: flash: 9 bytes, 1 over the budget of 8\nhint: [budget] of toy\n"
+            "  waiting for another build in this folder\n  link x\n"
+            "scons: flash: 9 bytes, 1 over the budget of 8\nhint: [budget] of toy\n"
             "scons: *** [x] Error 6\n",
             BudgetError,
             "does not fit: flash: 9 bytes, 1 over the budget of 8",
