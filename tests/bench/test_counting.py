@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plugin that counts instructions: what it tells, and that the board's timer agrees."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -152,11 +153,16 @@ def test_without_the_plugin_the_timer_counts_and_the_rest_is_not_known(
     assert timed.stack_bytes == exact.stack_bytes
 
 
-# ---- a program whose costs are counted by hand
+# ---- programs whose costs are counted by hand
 
 CALLER = """
 .word 0x20001000, start
-start: bl infer_check
+start: ldr r0, =0xE000ED88
+ldr r1, =0xF00000
+str r1, [r0]
+isb
+ldr r0, =ADDRESS
+bl infer_check
 bl infer_init
 bl infer_invoke
 bl infer_invoke
@@ -175,58 +181,84 @@ bl second
 pop {r4, pc}
 """
 KERNELS = """
-first: ldr r0, =0x20000104
+first: ldr r3, =0x12345678
 ldm r0, {r1, r2, r3, r4}
 ldrd r1, r2, [r0]
 strb r1, [r0]
 strh r2, [r0]
 bx lr
-second: movs r1, #10
-again: ldrb r2, [r0]
+second: mov r12, lr
+movs r1, #10
+.Lagain: ldrb r2, [r0]
 bl library
 subs r1, #1
-bne again
+bne .Lagain
 mov pc, r12
 """
+KERNEL_COSTS = (Cost(6, 4 + 16 + 8, 1 + 2), Cost(2 + 10 * 5 + 1, 10, 0))
+HELIUM = """
+first: vldrb.u8 q0, [r0]
+vldrb.u32 q1, [r0]
+vstrw.32 q0, [r0]
+vld40.8 {q0, q1, q2, q3}, [r0]
+bx lr
+second: mov r12, lr
+movs r1, #20
+dlstp.8 lr, r1
+.Lagain: vldrb.u8 q0, [r0]
+letp lr, .Lagain
+mov pc, r12
+"""
+HELIUM_COSTS = (Cost(5, 16 + 4 + 16, 16), Cost(3 + 2 * 2 + 1, 20, 0))  # 20 bytes: two rounds
 LIBRARY = """
 library: bx lr
 """
 
 
-def assemble(folder: Path, name: str, text: str) -> Path:
-    """Assemble functions for a Cortex-M4; every label in the first column is a function."""
+def assemble(folder: Path, name: str, text: str, core: str) -> str:
+    """Assemble functions; every label but those with a dot is one."""
     path = folder / "obj" / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    labels = [line.partition(":")[0] for line in text.splitlines() if ":" in line]
+    labels = re.findall(r"^(\w+):", text, re.M)
     kinds = "".join(f".global {n}\n.type {n}, %function\n.thumb_func\n" for n in labels)
     source = f".syntax unified\n.thumb\n.text\n{kinds}{text}\n.ltorg\n.balign 4\n"
-    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-xassembler", "-", "-c", "-o", str(path)]
+    command = ["arm-none-eabi-gcc", f"-mcpu={core}", "-xassembler", "-", "-c", "-o", str(path)]
     subprocess.run(command, input=source.encode(), check=True)
-    return path
+    return str(path)
 
 
 @pytest.mark.emulated
-def test_instructions_and_bytes_are_those_counted_by_hand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("chip", "kernels", "costs"),
+    [
+        (("mps2-an386", "cortex-m4", "0x20000104"), KERNELS, KERNEL_COSTS),
+        (("mps3-an547", "cortex-m55", "0x30000104"), HELIUM, HELIUM_COSTS),
+    ],
+    ids=["words and pairs", "vectors"],
+)
+def test_instructions_and_bytes_are_those_counted_by_hand(
+    tmp_path: Path, chip: tuple[str, str, str], kernels: str, costs: tuple[Cost, Cost]
+) -> None:
+    machine, core, ram = chip
     if counting.unavailable("qemu-system-arm"):
         pytest.skip(counting.unavailable("qemu-system-arm"))
     parts = {
-        "app/session.o": CALLER,
+        "app/session.o": CALLER.replace("0x20001000", f"{ram[:-3]}800").replace("ADDRESS", ram),
         "infer/infer.o": WALK,
-        "infer/kernels/k.o": KERNELS.replace("movs r1, #10", "mov r12, lr\nmovs r1, #10"),
+        "infer/kernels/k.o": kernels,
         "infer/ops/library.o": LIBRARY,
     }
-    objects = [str(assemble(tmp_path, name, text)) for name, text in parts.items()]
+    objects = [assemble(tmp_path, name, text, core) for name, text in parts.items()]
     elf = tmp_path / "a.elf"
     link = ["-nostdlib", "-Ttext=0", f"-Wl,-Map={tmp_path / 'a.map'},-e,start", "-o", str(elf)]
-    subprocess.run(["arm-none-eabi-gcc", "-mcpu=cortex-m4", *objects, *link], check=True)
+    subprocess.run(["arm-none-eabi-gcc", f"-mcpu={core}", *objects, *link], check=True)
     with Counter(elf) as counter:
-        machine = ["-M", "mps2-an386", "-kernel", str(elf), "-semihosting"]
-        quiet = ["-display", "none", "-monitor", "none", "-serial", "none"]
-        command = ["qemu-system-arm", *machine, *quiet, *counter.arguments]
+        words = ["-M", machine, "-kernel", str(elf), "-semihosting", "-display", "none"]
+        command = ["qemu-system-arm", *words, *counter.arguments, "-monitor", "none"]
         subprocess.run(command, check=True, timeout=20, stdin=subprocess.DEVNULL)
         calls = counter.calls()
-    first = Cost(2 + 6 + 1, 4 + 16 + 8, 8 + 1 + 2)  # walk to it, itself, walk from it
-    second = Cost(2 + 10 * 5 + 1 + 1, 10 + 8, 0)
+    first = costs[0] + Cost(3, 0, 8)  # the walk: push, and a branch to it and one from it
+    second = costs[1] + Cost(1, 8, 0)  # pop
     invoke = Call("infer_invoke", (first, second), first + second)
     start = [Call("infer_check", (), Cost(3)), Call("infer_init", (), Cost(1))]
     assert calls == [*start, invoke, invoke]

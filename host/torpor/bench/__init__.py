@@ -61,8 +61,7 @@ class Subject:
             TorporError: it could not be built otherwise.
         """
         if isinstance(self.model, Path):
-            content = firmware.Firmware(self.model, self.model).model
-            compile_model(content, name=self.name)  # says why not; the build only says that
+            compile_model(self.model.read_bytes(), name=self.name)  # says why; the build only that
         return firmware.build(board.name, self.model, self.bits, quiet=True)
 
 
