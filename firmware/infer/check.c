@@ -10,6 +10,7 @@
 
 #include "infer/header.h"
 #include "infer/kernel.h"
+#include "infer/ops/ops.h"
 #include "infer/ops/sizes.h"
 #include "infer/overlap.h"
 
@@ -121,18 +122,9 @@ static infer_verdict_t check_tensors(const plan_header_t *plan)
 
 /* Inputs and outputs */
 
-static uint32_t type_bytes(uint32_t type)
-{
-    static const uint8_t bytes[] = {
-        [PLAN_TYPE_INT8] = 1,  [PLAN_TYPE_UINT8] = 1,   [PLAN_TYPE_INT16] = 2,
-        [PLAN_TYPE_INT32] = 4, [PLAN_TYPE_FLOAT32] = 4, [PLAN_TYPE_BOOL] = 1,
-    };
-    return type < sizeof bytes ? bytes[type] : 0;
-}
-
 static uint32_t io_bytes(const plan_io_t *io)
 {
-    uint32_t bytes = type_bytes(io->type);
+    uint32_t bytes = infer_type_bytes(io->type);
     for (uint32_t i = 0; i < PLAN_MAX_DIMS; i++) {
         if (io->dims[i] == 0 || (i >= io->rank && io->dims[i] != 1)) {
             return 0;
@@ -151,6 +143,8 @@ static int zero_point_ok(const plan_io_t *io)
         return io->zero_point >= 0 && io->zero_point <= UINT8_MAX;
     case PLAN_TYPE_INT16:
         return io->zero_point >= INT16_MIN && io->zero_point <= INT16_MAX;
+    case PLAN_TYPE_INT32:
+        return 1;
     default:
         return io->zero_point == 0;
     }
@@ -166,7 +160,7 @@ static int scale_ok(const plan_io_t *io)
 
 static int io_ok(const plan_header_t *plan, const plan_io_t *io, int is_input)
 {
-    uint32_t size = type_bytes(io->type);
+    uint32_t size = infer_type_bytes(io->type);
     if (size == 0 || io->tensor >= plan->n_tensors || io->rank > PLAN_MAX_DIMS) {
         return 0;
     }

@@ -127,6 +127,15 @@ enum plan_op {
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
     PLAN_OP_STRIDED_COPY_S8 = 20,
+    PLAN_OP_QUANTIZE_F32 = 33,
+    PLAN_OP_DEQUANTIZE = 34,
+    PLAN_OP_REQUANTIZE = 35,
+    PLAN_OP_ADD_S16 = 36,
+    PLAN_OP_SUB_S16 = 37,
+    PLAN_OP_MUL_S16 = 38,
+    PLAN_OP_MAXIMUM_S16 = 39,
+    PLAN_OP_MINIMUM_S16 = 40,
+    PLAN_OP_LEAKY_RELU_S16 = 41,
     PLAN_OP_CONV_2D_S16 = 42,
     PLAN_OP_DEPTHWISE_CONV_2D_S16 = 43,
     PLAN_OP_FULLY_CONNECTED_S16 = 44,
@@ -294,7 +303,8 @@ typedef struct {
     plan_rescale_t rescale;
 } plan_mean_t;
 
-/* y[d0, d1, d2, d3] = a[...] (op) b[...]; strides in elements, 0 repeats along that dimension.
+/* y[d0, d1, d2, d3] = a[...] (op) b[...], all int8 or all int16; strides in elements, 0 repeats
+ * along that dimension.
  *   ADD, SUB: both inputs are shifted left by left_shift, rescaled, added or subtracted, and
  *     rescaled.
  *   MUL: the product of the differences to the zero points is rescaled by y_rescale.
@@ -306,7 +316,7 @@ typedef struct {
     uint16_t a;
     uint16_t b;
     uint16_t y;
-    uint16_t left_shift; /* 20 */
+    uint16_t left_shift; /* int8: 20, int16: 15 */
     uint32_t dims[4];
     uint32_t a_strides[4];
     uint32_t b_strides[4];
@@ -322,7 +332,8 @@ typedef struct {
     uint32_t constant; /* 0 without one */
 } plan_binary_t;
 
-/* y: [before[i] + dims[i] + after[i]], filled with `value` around x: [dims[i]]. */
+/* y: [before[i] + dims[i] + after[i]], filled around x: [dims[i]], all in bytes: byte number i of y
+ * is byte i % 4 of `value` where it is no byte of x. */
 typedef struct {
     plan_op_t op;
     uint16_t x;
@@ -369,7 +380,8 @@ typedef struct {
     uint32_t constant;
 } plan_lut_t;
 
-/* y[d0 .. d4] = x[start + the sum of d[i] * strides[i]], in elements; x has `count` elements.
+/* y[d0 .. d4] = x[start + the sum of d[i] * strides[i]], in bytes; x has `count` bytes. Elements of
+ * several bytes are one more dimension, the innermost.
  * A stride may be 0 or negative: slices, transpositions and repetitions are this. */
 typedef struct {
     plan_op_t op;
@@ -380,6 +392,63 @@ typedef struct {
     uint32_t dims[5];
     int32_t strides[5];
 } plan_strided_copy_t;
+
+/* int16: y = clamp(y_zero_point + f(x - x_zero_point), act_min, act_max), where
+ * f(v) = requantize(v, above) if v >= 0, else sign_after * requantize(sign_before * v, below). */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    plan_rescale_t above;
+    plan_rescale_t below;
+    int8_t sign_before; /* 1 or -1 */
+    int8_t sign_after;
+    uint16_t reserved;
+} plan_leaky_relu_t;
+
+/* float32 to int8 or int16: y = saturated(y_zero_point + round(x / scale)), the quotient rounded to
+ * float32, then to the nearest integer, ties away from zero; -2^31 for what is not in -2^31 ..
+ * 2^31 - 1, not a number included; the sum wraps. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    float scale; /* finite, above 0 */
+    int16_t y_zero_point;
+    uint16_t y_type; /* enum plan_type */
+} plan_quantize_t;
+
+/* int8, uint8 or int16 to float32: y = scale * (x - x_zero_point), rounded once. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    float scale; /* finite, above 0 */
+    int16_t x_zero_point;
+    uint16_t x_type; /* enum plan_type */
+} plan_dequantize_t;
+
+/* Any integer type to any: y = saturated(y_zero_point + requantize(x - x_zero_point, rescale)),
+ * where sum and difference wrap. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    uint8_t x_type; /* enum plan_type */
+    uint8_t y_type;
+    uint16_t reserved;
+    int32_t x_zero_point;
+    int32_t y_zero_point;
+    plan_rescale_t rescale;
+} plan_requantize_t;
 
 /* y = x, byte for byte. */
 typedef struct {

@@ -10,7 +10,7 @@ from torpor.compile.emit import pack_record
 from torpor.compile.lowering import Record
 from torpor.compile.overlap import overlap_distance
 from torpor.engine import overlap_distance as in_c
-from torpor.plan.layout import CONST, OPCODES
+from torpor.plan.layout import CONST, OPCODES, TYPES
 
 SMALL = st.integers(1, 9)
 WINDOW: dict[str, st.SearchStrategy[Any]] = {
@@ -28,7 +28,12 @@ STRIDES = st.one_of(
     st.just([27, 9, 3, 1]), st.lists(st.sampled_from([0, 1, 2, 3, 6]), min_size=4, max_size=4)
 )
 PAIR = {"dims": FOUR, "a_strides": STRIDES, "b_strides": STRIDES}
-BINARY = ("ADD_S8", "SUB_S8", "MUL_S8", "MAXIMUM_S8", "MINIMUM_S8")
+BINARY = [
+    f"{name}_{bits}"
+    for name in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
+    for bits in ("S8", "S16")
+]
+INTEGER = st.sampled_from([TYPES[name] for name in ("int8", "uint8", "int16", "int32")])
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     **dict.fromkeys(BINARY, PAIR),
     "AVERAGE_POOL_2D_S16": {**WINDOW, "channels": SMALL},
@@ -39,6 +44,10 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "COPY": {"bytes": SMALL},
     "DEPTHWISE_CONV_2D_S16": {**CONV, "multiplier": SMALL},
     "DEPTHWISE_CONV_2D_S4": {**CONV, "multiplier": SMALL},
+    "DEQUANTIZE": {"count": SMALL, "x_type": INTEGER},
+    "LEAKY_RELU_S16": {"count": SMALL},
+    "QUANTIZE_F32": {"count": SMALL, "y_type": INTEGER},
+    "REQUANTIZE": {"count": SMALL, "x_type": INTEGER, "y_type": INTEGER},
     "DEPTHWISE_CONV_2D_S8": {**CONV, "multiplier": SMALL},
     "FULLY_CONNECTED_S16": ROWS,
     "FULLY_CONNECTED_S4": ROWS,

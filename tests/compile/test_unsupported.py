@@ -47,15 +47,18 @@ def test_a_float_model_is_told_to_be_quantized() -> None:
     y = g.tensor((1, 4), "float32")
     g.op("RELU", [x], [y])
     error = refusal(g.build([y]))
-    assert "float32" in error.message
+    assert "this is a float model" in error.message
+    assert "torpor quantize" in error.hint
 
 
-def test_a_float_input_is_told_to_be_quantized() -> None:
+def test_an_operator_that_computes_in_floats_is_told_to_be_quantized() -> None:
     g = GraphBuilder()
     x = g.input((1, 4), "float32", scale=None)
-    y = g.tensor((1, 4), scale=0.1)
-    g.op("QUANTIZE", [x], [y])
-    error = refusal(g.build([y]))
+    y, z = g.tensor((1, 4), "float32"), g.tensor((1, 4), scale=0.1)
+    g.op("RELU", [x], [y])
+    g.op("QUANTIZE", [y], [z])
+    error = refusal(g.build([z]))
+    assert "operator 0 (RELU)" in error.message and "floats" in error.message
     assert "torpor quantize" in error.hint
 
 

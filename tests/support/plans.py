@@ -311,6 +311,9 @@ BINARY: dict[str, Any] = {
 }
 
 
+TYPE = {name: CONST[f"PLAN_TYPE_{name}"] for name in ("INT8", "INT16", "INT32", "UINT8")}
+
+
 def add() -> PlanBuilder:
     """A row added to each row."""
     return one_op("ADD_S8", [12, 4, 12], lambda _: BINARY)
@@ -318,13 +321,26 @@ def add() -> PlanBuilder:
 
 def constant_operand(name: str, flag: int) -> PlanBuilder:
     """An operator of two operands, one of which lies in the data section."""
+    width = 2 if name.endswith("S16") else 1
     size, other = (12, 4) if flag == CONST_A else (4, 12)
 
     def arguments(plan: PlanBuilder) -> dict[str, Any]:
         plan.put(bytes(4))
-        return BINARY | {"constant": plan.put(bytes(range(200, 200 + size)))}
+        return BINARY | {
+            "constant": plan.put(bytes(range(200, 200 + size * width))),
+            **SHIFT[width],
+        }
 
-    return one_op(name, [other, 12], arguments, flag)
+    return one_op(name, [other * width, 12 * width], arguments, flag)
+
+
+SHIFT = {1: {"left_shift": 20}, 2: {"left_shift": 15}}
+
+
+def binary_s16(name: str) -> PlanBuilder:
+    """A row and each row, of int16."""
+    wide = {"a_zero_point": -30000, "act_min": -32768, "act_max": 32767}
+    return one_op(f"{name}_S16", [24, 8, 24], lambda _: BINARY | SHIFT[2] | wide)
 
 
 def chain() -> PlanBuilder:
@@ -392,6 +408,27 @@ STRIDED_COPY = {
     "dims": [1, 2, 2, 1, 3],
     "strides": [0, 15, -3, 0, 2],
 }
+LEAKY_RELU = {
+    "count": 6,
+    "x_zero_point": 300,
+    "y_zero_point": -5,
+    "act_min": -32000,
+    "act_max": 32000,
+    "above": HALF,
+    "below": {"multiplier": 1 << 30, "shift": -3},
+    "sign_before": 1,
+    "sign_after": -1,
+}
+QUANTIZE = {"count": 5, "scale": 0.1, "y_zero_point": -3, "y_type": TYPE["INT8"]}
+DEQUANTIZE = {"count": 8, "scale": 0.1, "x_zero_point": -3, "x_type": TYPE["INT8"]}
+REQUANTIZE = {
+    "count": 4,
+    "x_type": TYPE["INT16"],
+    "y_type": TYPE["INT32"],
+    "x_zero_point": 7,
+    "y_zero_point": -100_000,
+    "rescale": {"multiplier": 1 << 30, "shift": 9},
+}
 RELU = {"count": 9, **POINTS, **RANGE, "rescale": {"multiplier": 1 << 30, "shift": 1}}
 
 SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
@@ -429,6 +466,16 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "minimum": lambda: one_op("MINIMUM_S8", [12, 4, 12], lambda _: BINARY),
     "constant a": lambda: constant_operand("SUB_S8", CONST_A),
     "constant b": lambda: constant_operand("ADD_S8", CONST_B),
+    "add s16": lambda: binary_s16("ADD"),
+    "sub s16": lambda: binary_s16("SUB"),
+    "mul s16": lambda: binary_s16("MUL"),
+    "maximum s16": lambda: binary_s16("MAXIMUM"),
+    "minimum s16": lambda: binary_s16("MINIMUM"),
+    "constant b s16": lambda: constant_operand("ADD_S16", CONST_B),
+    "leaky relu": lambda: one_op("LEAKY_RELU_S16", [12, 12], lambda _: LEAKY_RELU),
+    "quantize": lambda: one_op("QUANTIZE_F32", [20, 5], lambda _: QUANTIZE),
+    "dequantize": lambda: one_op("DEQUANTIZE", [8, 32], lambda _: DEQUANTIZE),
+    "requantize": lambda: one_op("REQUANTIZE", [8, 16], lambda _: REQUANTIZE),
     "pad": lambda: one_op("PAD_S8", [12, 2 * 3 * 1 * 5 * 6], lambda _: PAD),
     "softmax": lambda: one_op(
         "SOFTMAX_S8",

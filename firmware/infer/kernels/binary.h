@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Operators of two operands, element by element with broadcasting by strides: the kernel gives
- * the function of one pair of codes.
+ * Operators of two operands, element by element with broadcasting by strides: what they do with one
+ * pair of codes, and the loops around it.
  */
 #ifndef INFER_KERNELS_BINARY_H
 #define INFER_KERNELS_BINARY_H
@@ -14,48 +14,67 @@
 
 #define BINARY_FLAGS (PLAN_OP_OVERLAP | PLAN_OP_CONST_A | PLAN_OP_CONST_B)
 
-/* The output's code of the codes a and b. */
-typedef int8_t binary_t(const plan_binary_t *c, int32_t a, int32_t b);
+/* The output's code of the codes a and b; it fits the output's type. */
+typedef int32_t binary_t(const plan_binary_t *c, int32_t a, int32_t b);
 
 /* First code of an operand; `is_constant` is its flag. */
-static inline const int8_t *binary_operand(const infer_t *model, const plan_binary_t *c,
-                                           uint16_t tensor, uint32_t is_constant)
+static inline const uint8_t *binary_operand(const infer_t *model, const plan_binary_t *c,
+                                            uint16_t tensor, uint32_t is_constant)
 {
     if ((c->op.flags & is_constant) != 0) {
-        return (const int8_t *)infer_data(model->plan, c->constant);
+        return (const uint8_t *)infer_data(model->plan, c->constant);
     }
-    return (const int8_t *)infer_tensor(model, tensor);
+    return (const uint8_t *)infer_tensor(model, tensor);
+}
+
+/* A code of `size` bytes, 1 or 2. */
+INFER_TEMPLATE int32_t binary_load(const uint8_t *at, uint32_t size)
+{
+    return size == 1 ? *(const int8_t *)at : *(const int16_t *)(const void *)at;
+}
+
+INFER_TEMPLATE void binary_store(uint8_t *at, uint32_t size, int32_t code)
+{
+    if (size == 1) {
+        *at = (uint8_t)code;
+    } else {
+        *(int16_t *)(void *)at = (int16_t)code;
+    }
 }
 
 /* Runs along the two inner dimensions; returns where the output goes on. */
-INFER_TEMPLATE int8_t *binary_plane(const plan_binary_t *c, const int8_t *a_row,
-                                    const int8_t *b_row, int8_t *y, binary_t *function)
+INFER_TEMPLATE uint8_t *binary_plane(const plan_binary_t *c, const uint8_t *a_row,
+                                     const uint8_t *b_row, uint8_t *y, binary_t *function,
+                                     uint32_t size)
 {
     for (uint32_t i = 0; i < c->dims[2]; i++) {
-        const int8_t *a = a_row;
-        const int8_t *b = b_row;
+        const uint8_t *a = a_row;
+        const uint8_t *b = b_row;
         for (uint32_t j = 0; j < c->dims[3]; j++) {
-            *y++ = function(c, *a, *b);
-            a += c->a_strides[3];
-            b += c->b_strides[3];
+            binary_store(y, size, function(c, binary_load(a, size), binary_load(b, size)));
+            y += size;
+            a += size * c->a_strides[3];
+            b += size * c->b_strides[3];
         }
-        a_row += c->a_strides[2];
-        b_row += c->b_strides[2];
+        a_row += size * c->a_strides[2];
+        b_row += size * c->b_strides[2];
     }
     return y;
 }
 
-/* What a kernel's run() does. */
-INFER_TEMPLATE void binary_run(const infer_t *model, const plan_op_t *op, binary_t *function)
+/* What a kernel's run() does with codes of `size` bytes. */
+INFER_TEMPLATE void binary_run(const infer_t *model, const plan_op_t *op, binary_t *function,
+                               uint32_t size)
 {
     const plan_binary_t *c = (const plan_binary_t *)op;
-    const int8_t *a = binary_operand(model, c, c->a, PLAN_OP_CONST_A);
-    const int8_t *b = binary_operand(model, c, c->b, PLAN_OP_CONST_B);
-    int8_t *y = (int8_t *)infer_tensor(model, c->y);
+    const uint8_t *a = binary_operand(model, c, c->a, PLAN_OP_CONST_A);
+    const uint8_t *b = binary_operand(model, c, c->b, PLAN_OP_CONST_B);
+    uint8_t *y = (uint8_t *)infer_tensor(model, c->y);
     for (uint32_t i = 0; i < c->dims[0]; i++) {
         for (uint32_t j = 0; j < c->dims[1]; j++) {
-            y = binary_plane(c, a + i * c->a_strides[0] + j * c->a_strides[1],
-                             b + i * c->b_strides[0] + j * c->b_strides[1], y, function);
+            y = binary_plane(c, a + size * (i * c->a_strides[0] + j * c->a_strides[1]),
+                             b + size * (i * c->b_strides[0] + j * c->b_strides[1]), y, function,
+                             size);
         }
     }
 }
@@ -67,10 +86,41 @@ static inline int32_t binary_rescaled(int32_t x, uint32_t left_shift, const plan
 }
 
 /* The output's code of a result not yet on the output's scale. */
-static inline int8_t binary_output(const plan_binary_t *c, int32_t result)
+static inline int32_t binary_output(const plan_binary_t *c, int32_t result)
 {
     int32_t y = requantize(result, c->y_rescale.multiplier, c->y_rescale.shift);
-    return (int8_t)clamp(wrapping_add(y, c->y_zero_point), c->act_min, c->act_max);
+    return clamp(wrapping_add(y, c->y_zero_point), c->act_min, c->act_max);
+}
+
+static inline int32_t binary_add(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    a = binary_rescaled(a - c->a_zero_point, c->left_shift, &c->a_rescale);
+    b = binary_rescaled(b - c->b_zero_point, c->left_shift, &c->b_rescale);
+    return binary_output(c, wrapping_add(a, b));
+}
+
+static inline int32_t binary_sub(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    a = binary_rescaled(a - c->a_zero_point, c->left_shift, &c->a_rescale);
+    b = binary_rescaled(b - c->b_zero_point, c->left_shift, &c->b_rescale);
+    return binary_output(c, wrapping_sub(a, b));
+}
+
+static inline int32_t binary_mul(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    return binary_output(c, wrapping_mul(a - c->a_zero_point, b - c->b_zero_point));
+}
+
+static inline int32_t binary_maximum(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    (void)c;
+    return a > b ? a : b;
+}
+
+static inline int32_t binary_minimum(const plan_binary_t *c, int32_t a, int32_t b)
+{
+    (void)c;
+    return a < b ? a : b;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * PAD of up to five dimensions with a constant.
+ * PAD of up to five dimensions with a constant of one, two or four bytes.
  */
 #include <string.h>
 
@@ -32,10 +32,17 @@ static int advance(const plan_pad_t *c, uint32_t *index)
     return 0;
 }
 
-static uint8_t *fill(uint8_t *y, int32_t value, uint32_t count)
+/* Fills `count` bytes of y from number `at` on with the bytes of `value` in turn. */
+static uint32_t fill(uint8_t *y, uint32_t at, uint32_t value, uint32_t count)
 {
-    memset(y, value, count);
-    return y + count;
+    if (value == (value & 0xFFu) * 0x01010101u) {
+        memset(y + at, (int)(value & 0xFFu), count);
+        return at + count;
+    }
+    for (uint32_t end = at + count; at < end; at++) {
+        y[at] = (uint8_t)(value >> 8 * (at % 4));
+    }
+    return at;
 }
 
 static void pad_s8_run(const infer_t *model, const plan_op_t *op)
@@ -44,14 +51,16 @@ static void pad_s8_run(const infer_t *model, const plan_op_t *op)
     const uint8_t *x = (const uint8_t *)infer_tensor(model, c->x);
     uint8_t *y = (uint8_t *)infer_tensor(model, c->y);
     uint32_t index[4] = {0, 0, 0, 0};
+    uint32_t value = (uint32_t)c->value;
+    uint32_t at = 0;
     do {
         if (inside(c, index)) {
-            y = fill(y, c->value, c->before[4]);
-            memcpy(y, x, c->dims[4]);
+            at = fill(y, at, value, c->before[4]);
+            memcpy(y + at, x, c->dims[4]);
             x += c->dims[4];
-            y = fill(y + c->dims[4], c->value, c->after[4]);
+            at = fill(y, at + c->dims[4], value, c->after[4]);
         } else {
-            y = fill(y, c->value, c->before[4] + c->dims[4] + c->after[4]);
+            at = fill(y, at, value, c->before[4] + c->dims[4] + c->after[4]);
         }
     } while (advance(c, index));
 }

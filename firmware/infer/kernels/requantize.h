@@ -23,6 +23,12 @@ static inline int32_t wrapping_sub(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a - (uint32_t)b);
 }
 
+/* a * b, wrapping. */
+static inline int32_t wrapping_mul(int32_t a, int32_t b)
+{
+    return (int32_t)((uint32_t)a * (uint32_t)b);
+}
+
 /* a << shift, wrapping; shift 0..31. */
 static inline int32_t wrapping_shl(int32_t a, uint32_t shift)
 {

@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * SUB, with broadcasting.
+ * SUB of int8, with broadcasting.
  * Semantics: TFLM kernels/internal/reference/sub.h.
  */
 #include "infer/kernels/binary.h"
 
-static int8_t sub(const plan_binary_t *c, int32_t a, int32_t b)
-{
-    a = binary_rescaled(a - c->a_zero_point, c->left_shift, &c->a_rescale);
-    b = binary_rescaled(b - c->b_zero_point, c->left_shift, &c->b_rescale);
-    return binary_output(c, wrapping_sub(a, b));
-}
-
 static void sub_s8_run(const infer_t *model, const plan_op_t *op)
 {
-    binary_run(model, op, sub);
+    binary_run(model, op, binary_sub, sizeof(int8_t));
 }
 
 const infer_kernel_t infer_sub_s8 = {

@@ -15,21 +15,28 @@ infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, inf
 infer_status_t infer_check_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *, const plan_op_t *,
                                              infer_uses_t *);
+infer_status_t infer_check_dequantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_fully_connected(const plan_header_t *, const plan_op_t *,
                                            infer_uses_t *);
+infer_status_t infer_check_leaky_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_lut(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_mean(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_pad(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_quantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_requantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_strided_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
 int32_t infer_overlap_binary(const plan_op_t *op);
 int32_t infer_overlap_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
+int32_t infer_overlap_dequantize(const plan_op_t *op);
 int32_t infer_overlap_fully_connected(const plan_op_t *op);
 int32_t infer_overlap_pool_2d(const plan_op_t *op);
+int32_t infer_overlap_quantize(const plan_op_t *op);
+int32_t infer_overlap_requantize(const plan_op_t *op);
 int32_t infer_overlap_strided_copy(const plan_op_t *op);
 
 /* Element by element, reading before writing: 0. */
@@ -75,6 +82,9 @@ infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *
 
 /* `bytes` bytes at `offset` of the data section lie inside it, 4-byte aligned. */
 int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);
+
+/* Bytes of an element of an enum plan_type, 0 if there is no such type. */
+uint32_t infer_type_bytes(uint32_t type);
 
 /* Bytes of `rows` rows of `n` weights each, in the packing of the operator's code. */
 uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n);

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from torpor.compile.fixed_point import INT8_MAX, INT8_MIN
+from torpor.compile.fixed_point import code_range
 from torpor.compile.lowering import Record, Site
-from torpor.compile.weights import pack_s8
-from torpor.graph.model import Tensor
+from torpor.graph.model import BITS, Tensor
 from torpor.plan.layout import CONST
 
-SUPPORTS = "int8 operands, one of which may be a constant, and an int8 output, broadcast"
+SUPPORTS = (
+    "int8 or int16 operands, one of which may be a constant, an output of their type, broadcast"
+)
 
-_ANY_CODE = {"act_min": INT8_MIN, "act_max": INT8_MAX}
+
+def operands(site: Site) -> tuple[Tensor, Tensor, Tensor]:
+    """Return both operands and the output, all of one type, int8 or int16."""
+    a = site.operand(0, "int8", "int16")
+    return a, site.operand(1, a.dtype), site.output(a.dtype)
 
 
 def binary(site: Site, a: Tensor, b: Tensor, y: Tensor, fields: Mapping[str, Any]) -> Record:
@@ -31,12 +36,13 @@ def binary(site: Site, a: Tensor, b: Tensor, y: Tensor, fields: Mapping[str, Any
         if tensor.data is None:
             tensors[member] = tensor.index
         else:
-            data["constant"] = pack_s8(tensor.values())
+            data["constant"] = tensor.values().tobytes()
             flags |= CONST[f"PLAN_OP_CONST_{member.upper()}"]
+    lowest, highest = code_range(y.dtype)
     shape = {"dims": dims, "a_strides": a_strides, "b_strides": b_strides}
     return Record(
-        code=f"{site.op.name}_S8",
-        fields={**_ANY_CODE, **shape, **fields},
+        code=f"{site.op.name}_S{BITS[y.dtype]}",
+        fields={"act_min": lowest, "act_max": highest, **shape, **fields},
         tensors={**tensors, "y": y.index},
         data=data,
         flags=flags,

@@ -12,16 +12,10 @@ from torpor.compile.passes import run_passes
 from torpor.compile.report import OpBytes, Report, make_report
 from torpor.errors import ModelError, UnsupportedError, UsageError, unknown_name
 from torpor.graph import Graph, Tensor, read_tflite
-from torpor.plan.layout import CONST
+from torpor.plan.layout import CONST, TYPES
 
 TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
 """Weight packings that this compiler can write, by name."""
-
-TYPES = {
-    name: CONST[f"PLAN_TYPE_{name.upper()}"]
-    for name in ("int8", "uint8", "int16", "int32", "float32", "bool")
-}
-"""Types of inputs and outputs that a plan can describe."""
 
 ARENA_ALIGN = 16
 _MAX_ARENA = (1 << 31) - 1
@@ -81,7 +75,9 @@ def compile_model(
     if target not in TARGETS:
         raise unknown_name("target", target, TARGETS)
     ops.load_all()
-    graph, reasons = run_passes(read_tflite(tflite))
+    graph = read_tflite(tflite)
+    _refuse_float(graph)
+    graph, reasons = run_passes(graph)
     _check_length(graph)
     _check_ends(graph, labels)
     records = [lower_op(graph, op) for op in graph.ops]
@@ -134,6 +130,17 @@ def initial_bytes(graph: Graph, variable: Tensor) -> bytes:
     """
     fill = variable.zero_point % 256 if variable.dtype == "int8" else 0
     return graph.initial.get(variable.index, bytes([fill]) * variable.bytes)
+
+
+def _refuse_float(graph: Graph) -> None:
+    """Refuse a model in which nothing is quantized."""
+    if graph.ops and all(
+        graph.tensors[t].dtype == "float32" for op in graph.ops for t in op.outputs
+    ):
+        raise UnsupportedError(
+            "this is a float model: all that it computes is float32",
+            "make it int8 or int4 with torpor quantize",
+        )
 
 
 def _check_length(graph: Graph) -> None:

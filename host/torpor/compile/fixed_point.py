@@ -14,6 +14,12 @@ from torpor.graph.model import Tensor
 INT8_MIN, INT8_MAX = -128, 127
 
 
+def code_range(dtype: str) -> tuple[int, int]:
+    """Return the smallest and the largest code of an integer type, such as "int16"."""
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
 class Rescale(NamedTuple):
     """multiplier * 2^(shift - 31), multiplier 0 or in [2^30, 2^31)."""
 
@@ -79,7 +85,7 @@ def quantize(real: float, tensor: Tensor) -> int:
 
 
 def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
-    """Return the smallest and largest code that a fused activation lets through.
+    """Return the smallest and largest code, of the output's type, that an activation lets through.
 
     Args:
         activation: "NONE", "RELU", "RELU6" or "RELU_N1_TO_1".
@@ -89,10 +95,9 @@ def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
     """
     bounds = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0)}
     low, high = bounds.get(activation, (-1.0, 1.0))
-    bits = 16 if output.dtype == "int16" else 8
-    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    act_min = least if low is None else max(least, quantize(low, output))
-    act_max = most if high is None else min(most, quantize(high, output))
+    lowest, highest = code_range(output.dtype)
+    act_min = lowest if low is None else max(lowest, quantize(low, output))
+    act_max = highest if high is None else min(highest, quantize(high, output))
     return act_min, act_max
 
 

@@ -6,7 +6,7 @@ gemmlowp's fixedpoint.h, roundings and polynomials included. The same as
 firmware/infer/kernels/requantize.h and softmax_s8.c have in C.
 """
 
-from torpor.compile.fixed_point import INT8_MAX, INT8_MIN, Rescale
+from torpor.compile.fixed_point import INT8_MAX, INT8_MIN, Rescale, code_range
 
 INT32_MAX = (1 << 31) - 1
 _EXP_OF_MINUS_EIGHTH = 1895147668
@@ -19,6 +19,12 @@ def wrap(value: int, bits: int = 32) -> int:
     """Return `value` as a signed integer of `bits` bits."""
     half = 1 << (bits - 1)
     return (value + half) % (2 * half) - half
+
+
+def clamp_code(value: int, dtype: str) -> int:
+    """Return the code of an integer type that is nearest to `value`."""
+    lowest, highest = code_range(dtype)
+    return min(max(value, lowest), highest)
 
 
 def clamp_int8(value: int) -> int:

@@ -17,7 +17,6 @@ from torpor.graph.model import Graph, Op, Tensor
 ALTERNATIVES = {
     "CONCATENATION": "ADD of two branches",
     "CONV_3D": "CONV_2D",
-    "DEQUANTIZE": "int8 outputs (inference_output_type=int8)",
     "ELU": "RELU",
     "GELU": "RELU or RELU6",
     "PRELU": "RELU or LEAKY_RELU",

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that only move codes: each element of the output is one of the input's."""
+"""Operators that only move codes: each element of the output is one of the input's.
+
+They move bytes: elements of several bytes are one more dimension, the innermost.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +10,8 @@ from collections.abc import Sequence
 from torpor.compile.lowering import Record, Site
 from torpor.graph.model import Tensor
 
-SUPPORTS = "int8 input and output, up to 5 dimensions"
+DTYPES = ("int8", "int16", "int32", "float32")
+SUPPORTS = f"{', '.join(DTYPES)} input and output of one type, up to 5 dimensions"
 _MAX_RANK = 5
 
 
@@ -20,17 +24,18 @@ def strided_copy(
     site: Site, x: Tensor, start: int, shape: Sequence[int], strides: Sequence[int]
 ) -> Record:
     """Return the record of y[d0, d1, ...] = x[start + d0 * strides[0] + ...], y: `shape`."""
-    y = site.output()
+    y = site.output(x.dtype)
     site.need(tuple(shape) == y.shape, f"should have the shape {list(shape)}", y)
-    dims, steps = _merged(shape, strides)
+    width = x.bytes // x.elements
+    dims, steps = _merged([*shape, width], [*(width * s for s in strides), 1])
     if len(dims) > _MAX_RANK:
         site.unsupported(f"more than {_MAX_RANK} dimensions that are moved apart", x)
     lead = _MAX_RANK - len(dims)
     return Record(
         code="STRIDED_COPY_S8",
         fields={
-            "count": x.elements,
-            "start": start,
+            "count": x.bytes,
+            "start": start * width,
             "dims": [1] * lead + dims,
             "strides": [0] * lead + steps,
         },

@@ -8,6 +8,8 @@ test holds the two equal. It is here too because compiling needs no C compiler.
 from collections.abc import Callable, Mapping
 
 from torpor.compile.lowering import Record
+from torpor.graph.model import BITS
+from torpor.plan.layout import TYPES
 
 NEVER = 0x7FFFFFFF
 """The distance of an operator whose output must not share bytes with its input."""
@@ -89,13 +91,39 @@ def _strided_copy(record: Record) -> int:
     return 0
 
 
+_FLOAT32 = TYPES["float32"]
+_BYTES = {number: BITS[name] // 8 for name, number in TYPES.items()}
+
+
+def _converted(count: int, x_type: int, y_type: int) -> int:
+    x_size, y_size = _BYTES[x_type], _BYTES[y_type]
+    if x_type != y_type and 1 not in (x_size, y_size):
+        return NEVER
+    return min(max(0, (count - 1) * (y_size - x_size)), NEVER)
+
+
+def _quantize(record: Record) -> int:
+    return _converted(record.fields["count"], _FLOAT32, record.fields["y_type"])
+
+
+def _dequantize(record: Record) -> int:
+    return _converted(record.fields["count"], record.fields["x_type"], _FLOAT32)
+
+
+def _requantize(record: Record) -> int:
+    w = record.fields
+    return _converted(w["count"], w["x_type"], w["y_type"])
+
+
 _FORMULAS: dict[str, Callable[[Record], int]] = {
     "ADD": _binary,
     "AVERAGE_POOL_2D": _window,
     "CONV_2D": _window,
     "COPY": _in_place,
+    "DEQUANTIZE": _dequantize,
     "DEPTHWISE_CONV_2D": _window,
     "FULLY_CONNECTED": _fully_connected,
+    "LEAKY_RELU": _in_place,
     "LUT": _in_place,
     "MAXIMUM": _binary,
     "MAX_POOL_2D": _window,
@@ -103,7 +131,9 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "MINIMUM": _binary,
     "MUL": _binary,
     "PAD": _never,
+    "QUANTIZE": _quantize,
     "RELU": _in_place,
+    "REQUANTIZE": _requantize,
     "SOFTMAX": _in_place,
     "STRIDED_COPY": _strided_copy,
     "SUB": _binary,

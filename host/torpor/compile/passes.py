@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from torpor.compile.fixed_point import activation_range
 from torpor.compile.lowering import site_of
-from torpor.compile.ops.pad import fill_of, paddings_of
-from torpor.compile.ops.relu import relu6_members
+from torpor.compile.movement import DTYPES
+from torpor.compile.ops.pad import code_bytes, fill_of, paddings_of
+from torpor.compile.ops.relu import relu_bounds
+from torpor.compile.ops.reshape import EXPANDED
 from torpor.graph.model import Graph, Op, Tensor
 
 Reasons = list[str]
@@ -83,6 +85,8 @@ def _is_view(graph: Graph, op: Op) -> bool:
     if not op.inputs or op.inputs[0] < 0 or len(op.outputs) != 1:
         return False
     x, y = graph.tensors[op.inputs[0]], graph.tensors[op.outputs[0]]
+    if op.name == "EXPAND_DIMS" and x.dtype not in EXPANDED:
+        return False
     plain = x.data is None and not x.is_variable and not y.is_variable
     return plain and x.dtype == y.dtype and x.elements == y.elements
 
@@ -129,13 +133,14 @@ def _same_codes(a: Tensor, b: Tensor) -> bool:
 
 def _fuse_one_pad(graph: Graph, pad: Op) -> Graph | str:
     site = site_of(graph, pad)
-    x, y = site.activation(0), site.output()
+    x = site.activation(0, *DTYPES)
+    y = site.output(x.dtype)
     before, after = paddings_of(site, x)
     if not _is_private(graph, y.index) or graph.consumers(y.index)[0].name not in _CONVOLUTIONS:
         return "no convolution is its only reader"
     if len(x.shape) != 4 or before[0] + after[0] + before[3] + after[3]:
         return "it pads batches or channels"
-    if fill_of(site, y) != y.zero_point or not _same_codes(x, y):
+    if fill_of(site, y) != code_bytes(y, y.zero_point) or not _same_codes(x, y):
         return "it fills with another value than the zero point"
     conv = graph.consumers(y.index)[0]
     extra = {
@@ -148,7 +153,8 @@ def _fuse_one_pad(graph: Graph, pad: Op) -> Graph | str:
 
 def _fuse_one_activation(graph: Graph, relu: Op) -> Graph | str:
     site = site_of(graph, relu)
-    x, y = site.activation(0), site.output()
+    x = site.activation(0, "int8", "int16")
+    y = site.output(x.dtype)
     before = graph.producer(x.index)
     if before is None or before.name not in _CLAMPING or not _is_private(graph, x.index):
         return "no operator with a clamp is its private input"
@@ -157,21 +163,27 @@ def _fuse_one_activation(graph: Graph, relu: Op) -> Graph | str:
     fused = replace(
         before,
         outputs=(y.index,),
-        options={**before.options, "clamp": _both_clamps(graph, before, relu)},
+        options={**before.options, "clamp": _both_clamps(graph, before, relu_bounds(site, x, y))},
     )
     return graph.with_ops([fused if o is before else o for o in graph.ops if o is not relu])
 
 
-def _both_clamps(graph: Graph, before: Op, relu: Op) -> tuple[int, int]:
+def _both_clamps(graph: Graph, before: Op, bounds: dict[str, int]) -> tuple[int, int]:
     site = site_of(graph, before)
     x = graph.tensors[before.outputs[0]]
     first = before.options.get("clamp", activation_range(site.fused_activation(), x))
-    bounds = relu6_members(x) if relu.name == "RELU6" else {"act_min": x.zero_point, "act_max": 127}
     low, high = (min(max(v, bounds["act_min"]), bounds["act_max"]) for v in first)
     return low, high
 
 
-PASSES: tuple[Pass, ...] = (drop_dead, part_splits, drop_views, fuse_pad, fuse_activation)
+PASSES: tuple[Pass, ...] = (
+    drop_dead,
+    part_splits,
+    drop_views,
+    drop_dead,
+    fuse_pad,
+    fuse_activation,
+)
 """In the order in which they run."""
 
 

@@ -79,6 +79,7 @@ KINDS: dict[int, Kind] = {
     1: Kind("AVERAGE_POOL_2D", 5, _POOL),
     3: Kind("CONV_2D", 1, _CONV),
     4: Kind("DEPTHWISE_CONV_2D", 2, _DEPTHWISE),
+    6: Kind("DEQUANTIZE"),
     9: Kind("FULLY_CONNECTED", 8, _FULLY_CONNECTED),
     14: Kind("LOGISTIC"),
     17: Kind("MAX_POOL_2D", 5, _POOL),

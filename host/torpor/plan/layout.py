@@ -82,6 +82,12 @@ def enum_names(declarations: str) -> list[str]:
 
 ffi, CONST = _load()
 
+TYPES = {
+    name: CONST[f"PLAN_TYPE_{name.upper()}"]
+    for name in ("int8", "uint8", "int16", "int32", "float32", "bool")
+}
+"""enum plan_type by the name of the type."""
+
 
 def sizeof(name: str) -> int:
     """Return the size of struct `name` ("plan_header_t") in bytes."""

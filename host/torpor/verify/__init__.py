@@ -20,8 +20,9 @@ from torpor.emulate import firmware
 from torpor.engine import Engine
 from torpor.errors import BudgetError, ModelError, UnsupportedError
 from torpor.golden import Golden
+from torpor.graph import read_tflite
 from torpor.verify.board import BoardRunner
-from torpor.verify.stimuli import Stimulus, stimuli
+from torpor.verify.stimuli import FloatInput, Info, Stimulus, stimuli
 
 __all__ = ["HOST", "Verdict", "compare", "verify"]
 
@@ -87,7 +88,7 @@ def verify(
     try:
         plan = compile_model(content, name=path.stem).plan
         golden = Golden(content)
-        cases = stimuli(golden.inputs, inputs, seed)
+        cases = stimuli(described_inputs(content, golden.inputs), inputs, seed)
         with _runner(path, board, plan, golden) as ours:
             found = _differences(cases, golden, ours)
             differences = [d for d in _watched(found, on_progress) if d]
@@ -97,6 +98,20 @@ def verify(
         raise ModelError(f"{path}: {error.message}", error.hint) from None
     first = differences[0] if differences else ""
     return Verdict(str(path), board, inputs, len(differences), supported=True, reason=first)
+
+
+def described_inputs(tflite: bytes, inputs: Sequence[Info]) -> list[Info]:
+    """Return the model's inputs, those of float32 with what they are quantized to."""
+    graph = read_tflite(tflite)
+    found: list[Info] = []
+    for info, t in zip(inputs, graph.inputs, strict=True):
+        readers = [op for op in graph.consumers(t) if op.name == "QUANTIZE"]
+        if graph.tensors[t].dtype == "float32" and readers:
+            y = graph.tensors[readers[0].outputs[0]]
+            found.append(FloatInput(info.shape, y.scale, y.zero_point, y.dtype))
+        else:
+            found.append(info)
+    return found
 
 
 def _runner(

@@ -12,6 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 SPARSITY = 0.05
+BEYOND = 1.25
+"""Ramps of floats go so far beyond the range that is quantized."""
+
+SPECIAL = (np.nan, np.inf, -np.inf, 3e38, -3e38, 1e30, 1e-45, -1e-45, 0.0, -0.0)
+"""Floats that are not every day's."""
+
 _Array = NDArray[Any]
 
 
@@ -27,6 +33,25 @@ class Info(Protocol):
 
 
 @dataclass(frozen=True)
+class FloatInput:
+    """A float32 input; `scale`, `zero_point` and `codes` (a type) are what it is quantized to."""
+
+    shape: tuple[int, ...]
+    scale: float = 1 / 128
+    zero_point: int = 0
+    codes: str = "int8"
+
+    @property
+    def dtype(self) -> Any:
+        """float32."""
+        return np.dtype(np.float32)
+
+    def real(self, code: float) -> float:
+        """Return the number that a code, or a place between codes, stands for."""
+        return self.scale * (code - self.zero_point)
+
+
+@dataclass(frozen=True)
 class Stimulus:
     """One set of inputs and how it was made ("lowest", "sparse", ...)."""
 
@@ -35,14 +60,24 @@ class Stimulus:
 
 
 def stimuli(infos: Sequence[Info], count: int, seed: int) -> Iterator[Stimulus]:
-    """Yield `count` stimuli for integer inputs: the five extremes, then three random kinds."""
+    """Yield `count` stimuli: the five extremes, then three random kinds.
+
+    Inputs of float32 without more being known (see FloatInput) lie about -1 .. 1.
+    """
     random = np.random.default_rng(seed)
+    known = [_known(info) for info in infos]
     for number in range(count):
         kind, make = _kind(number)
-        yield Stimulus(kind, [make(info, random).reshape(info.shape) for info in infos])
+        yield Stimulus(kind, [make(info, random).reshape(info.shape) for info in known])
 
 
 _Maker = Callable[[Info, np.random.Generator], _Array]
+
+
+def _known(info: Info) -> Info:
+    if isinstance(info, FloatInput) or info.dtype != np.float32:
+        return info
+    return FloatInput(info.shape)
 
 
 def _kind(number: int) -> tuple[str, _Maker]:
@@ -51,32 +86,48 @@ def _kind(number: int) -> tuple[str, _Maker]:
     return list(RANDOM.items())[(number - len(EXTREMES)) % len(RANDOM)]
 
 
+def _limits(info: Info) -> tuple[Any, Any]:
+    """Return the smallest and the largest value that is worth asking for."""
+    if info.dtype == np.bool_:
+        return False, True
+    if isinstance(info, FloatInput):
+        codes = np.iinfo(info.codes)
+        return info.real(codes.min), info.real(codes.max)
+    limits = np.iinfo(info.dtype)
+    return limits.min, limits.max
+
+
+def _nothing(info: Info) -> Any:
+    return 0.0 if isinstance(info, FloatInput) else info.zero_point
+
+
 def _lowest(info: Info, _random: np.random.Generator) -> _Array:
-    return np.full(info.shape, np.iinfo(info.dtype).min, info.dtype)
+    return np.full(info.shape, _limits(info)[0], info.dtype)
 
 
 def _highest(info: Info, _random: np.random.Generator) -> _Array:
-    return np.full(info.shape, np.iinfo(info.dtype).max, info.dtype)
+    return np.full(info.shape, _limits(info)[1], info.dtype)
 
 
 def _zero(info: Info, _random: np.random.Generator) -> _Array:
-    return np.full(info.shape, info.zero_point, info.dtype)
+    return np.full(info.shape, _nothing(info), info.dtype)
 
 
 def _alternating(info: Info, _random: np.random.Generator) -> _Array:
-    limits = np.iinfo(info.dtype)
-    return np.resize(np.array([limits.min, limits.max], info.dtype), info.shape)
+    return np.resize(np.array(_limits(info), info.dtype), info.shape)
 
 
 def _ramp(info: Info, _random: np.random.Generator) -> _Array:
-    limits = np.iinfo(info.dtype)
-    size = int(np.prod(info.shape))
-    return np.linspace(limits.min, limits.max, size).astype(info.dtype)
+    low, high = _limits(info)
+    more = (BEYOND - 1) * (high - low) if isinstance(info, FloatInput) else 0
+    return np.linspace(low - more, high + more, int(np.prod(info.shape))).astype(info.dtype)
 
 
 def _uniform(info: Info, random: np.random.Generator) -> _Array:
-    limits = np.iinfo(info.dtype)
-    return random.integers(limits.min, limits.max, info.shape, info.dtype, endpoint=True)
+    low, high = _limits(info)
+    if isinstance(info, FloatInput):
+        return random.uniform(BEYOND * low, BEYOND * high, info.shape).astype(info.dtype)
+    return random.integers(low, high, info.shape, info.dtype, endpoint=True)
 
 
 def _sparse(info: Info, random: np.random.Generator) -> _Array:
@@ -85,9 +136,19 @@ def _sparse(info: Info, random: np.random.Generator) -> _Array:
 
 
 def _corners(info: Info, random: np.random.Generator) -> _Array:
-    limits = np.iinfo(info.dtype)
-    corners = [limits.min, limits.min + 1, info.zero_point, limits.max - 1, limits.max]
+    if isinstance(info, FloatInput):
+        return _float_corners(info, random)
+    low, high = _limits(info)
+    corners = [low, low + 1, info.zero_point, high - 1, high]
     return random.choice(np.array(corners, info.dtype), info.shape)
+
+
+def _float_corners(info: FloatInput, random: np.random.Generator) -> _Array:
+    """Return halfway points between codes, and some special numbers among them."""
+    limits = np.iinfo(info.codes)
+    ties = info.real(random.integers(limits.min, limits.max, info.shape) + 0.5)  # type: ignore[arg-type]
+    special = random.choice(np.array([*SPECIAL, *_limits(info)]), info.shape)
+    return np.where(random.random(info.shape) < SPARSITY, special, ties).astype(info.dtype)
 
 
 EXTREMES: dict[str, _Maker] = {

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """MUL. Formulas: micro/kernels/mul_common.cc."""
 
-from torpor.compile.broadcast import SUPPORTS, binary
-from torpor.compile.layers import checked_rescale, clamps
+from torpor.compile.broadcast import SUPPORTS, binary, operands
+from torpor.compile.layers import checked_rescale, clamps, symmetric
 from torpor.compile.lowering import Record, Site, operator
 
 
 @operator("MUL", supports=SUPPORTS)
 def lower(site: Site) -> Record:
     """The product of both differences to the zero points is rescaled at once."""
-    a, b, y = site.operand(0), site.operand(1), site.output()
+    a, b, y = operands(site)
+    symmetric(site, a, b, y)
     fields = {
         **clamps(site, y),
         "a_zero_point": a.zero_point,

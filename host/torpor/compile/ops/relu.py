@@ -3,20 +3,24 @@
 
 from typing import Any
 
-from torpor.compile.fixed_point import INT8_MAX, INT8_MIN, float_ratio, round_half_away
-from torpor.compile.layers import checked_rescale
+from torpor.compile.fixed_point import code_range, float_ratio, round_half_away
+from torpor.compile.layers import checked_rescale, symmetric
 from torpor.compile.lowering import Record, Site, operator
+from torpor.compile.two_slopes import DTYPES, ONE, SUPPORTS, two_slopes
 from torpor.graph.model import Tensor
 
 _CLAMP_ONLY = {"multiplier": 0, "shift": 0}
 
 
-@operator("RELU", "RELU6", supports="int8 input and output")
+@operator("RELU", "RELU6", supports=SUPPORTS)
 def lower(site: Site) -> Record:
     """RELU rescales; RELU6 only clamps the input's codes."""
-    x, y = site.activation(0), site.output()
+    x = site.activation(0, *DTYPES)
+    y = site.output(x.dtype)
+    if x.dtype == "int16":
+        return _lower_int16(site, x, y)
     site.need(x.elements == y.elements, "input and output differ in size", y)
-    members = relu6_members(x) if site.op.name == "RELU6" else _relu_members(site, x, y)
+    members = _relu_members(site, x, y)
     return Record(
         code="RELU_S8",
         fields={
@@ -29,25 +33,38 @@ def lower(site: Site) -> Record:
     )
 
 
+def _lower_int16(site: Site, x: Tensor, y: Tensor) -> Record:
+    bounds = relu_bounds(site, x, y)
+    if site.op.name == "RELU6":  # clamps codes: the zero points do not matter
+        return two_slopes(site, x, y, ONE, ONE, x_zero_point=0, y_zero_point=0, **bounds)
+    rescale = checked_rescale(site, x.scale / y.scale)
+    return two_slopes(site, x, y, rescale, rescale, **bounds)
+
+
+def relu_bounds(site: Site, x: Tensor, y: Tensor) -> dict[str, int]:
+    """Return the clamp of RELU (of the output's codes) or RELU6 (of the input's)."""
+    lowest, highest = code_range(x.dtype)
+    if site.op.name == "RELU6":
+        six = x.zero_point + round_half_away(float_ratio(6.0, x.scale))
+        return {"act_min": x.zero_point, "act_max": min(highest, six)}
+    symmetric(site, x, y)
+    return {"act_min": max(lowest, y.zero_point), "act_max": highest}
+
+
 def _relu_members(site: Site, x: Tensor, y: Tensor) -> dict[str, Any]:
-    """Return bounds and rescale of RELU, from the ratio of scales in double.
+    """Return bounds and rescale; RELU's from the ratio of scales in double.
 
     The TFLM sources of August 2026 round the ratio to float; the PyPI interpreter, our golden
     one, does not: test_the_ratio_of_relu_scales_is_double_as_in_tflm.
     """
-    bounds = {"act_min": max(INT8_MIN, y.zero_point), "act_max": INT8_MAX}
-    if (x.scale, x.zero_point) == (y.scale, y.zero_point):
+    bounds = relu_bounds(site, x, y)
+    same = (x.scale, x.zero_point) == (y.scale, y.zero_point)
+    if same or site.op.name == "RELU6":
         return {**bounds, "rescale": _CLAMP_ONLY}  # a factor of exactly 1 changes no code
     rescale = checked_rescale(site, x.scale / y.scale)
     if rescale.multiplier == 0:
         site.unsupported("the output scale is too large for the input's", y)
     return {**bounds, "rescale": rescale._asdict()}
-
-
-def relu6_members(x: Tensor) -> dict[str, Any]:
-    """Return the clamp of RELU6, which looks at the input's quantization only."""
-    six = min(INT8_MAX, x.zero_point + round_half_away(float_ratio(6.0, x.scale)))
-    return {"act_min": x.zero_point, "act_max": six, "rescale": _CLAMP_ONLY}
 
 
 @operator("RELU_N1_TO_1", supports="nothing: only fused into the layer before")

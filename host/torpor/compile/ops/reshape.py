@@ -3,11 +3,26 @@
 
 from torpor.compile.lowering import Record, Site, operator
 
+RESHAPED = ("int8", "uint8", "int16", "int32", "float32", "bool")
+EXPANDED = ("int8", "int16", "float32")
+"""What TensorFlow Lite Micro knows of EXPAND_DIMS."""
 
-@operator("RESHAPE", "SQUEEZE", "EXPAND_DIMS", supports="int8 input and output of equal size")
+
+@operator("RESHAPE", "SQUEEZE", supports=f"{', '.join(RESHAPED)} input and output of equal size")
 def lower(site: Site) -> Record:
     """Copies the bytes. Source: micro/kernels/reshape.cc."""
-    x, y = site.activation(0), site.output()
+    return _copy(site, RESHAPED)
+
+
+@operator("EXPAND_DIMS", supports=f"{', '.join(EXPANDED)} input and output of equal size")
+def lower_expand_dims(site: Site) -> Record:
+    """Copies the bytes. Source: micro/kernels/expand_dims.cc."""
+    return _copy(site, EXPANDED)
+
+
+def _copy(site: Site, dtypes: tuple[str, ...]) -> Record:
+    x = site.activation(0, *dtypes)
+    y = site.output(x.dtype)
     site.need(x.elements == y.elements, "input and output differ in size", y)
     return Record(
         code="COPY",

@@ -2,13 +2,13 @@
 """SLICE. Source: micro/kernels/slice.cc."""
 
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.movement import SUPPORTS, dense_strides, strided_copy
+from torpor.compile.movement import DTYPES, SUPPORTS, dense_strides, strided_copy
 
 
 @operator("SLICE", supports=f"{SUPPORTS}, constant begin and size")
 def lower(site: Site) -> Record:
     """Takes `size` elements from `begin` on along each dimension; -1 takes the rest."""
-    x = site.activation(0)
+    x = site.activation(0, *DTYPES, "bool")
     begin, size = (
         [int(v) for v in site.constant(i, "int32", "int64").values().reshape(-1)] for i in (1, 2)
     )

@@ -2,14 +2,14 @@
 """SPLIT and SPLIT_V, one part each. Sources: micro/kernels/split.cc, split_v.cc."""
 
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.movement import SUPPORTS, dense_strides, strided_copy
+from torpor.compile.movement import DTYPES, SUPPORTS, dense_strides, strided_copy
 from torpor.graph.model import Tensor
 
 
 @operator("SPLIT", supports=f"{SUPPORTS}, a constant axis")
 def lower_split(site: Site) -> Record:
     """All parts have the same size."""
-    x, axis = site.activation(1), _axis(site, 0, site.activation(1))
+    x, axis = site.activation(1, *DTYPES), _axis(site, 0, site.activation(1, *DTYPES))
     parts = len(site.option("outputs"))
     site.need(x.shape[axis] % parts == 0, f"{parts} equal parts do not fit", x)
     return _part(site, x, axis, [x.shape[axis] // parts] * parts)
@@ -18,7 +18,7 @@ def lower_split(site: Site) -> Record:
 @operator("SPLIT_V", supports=f"{SUPPORTS}, constant sizes and axis")
 def lower_split_v(site: Site) -> Record:
     """Each part has its own size."""
-    x, axis = site.activation(0), _axis(site, 2, site.activation(0))
+    x, axis = site.activation(0, *DTYPES), _axis(site, 2, site.activation(0, *DTYPES))
     sizes = [int(v) for v in site.constant(1, "int32").values().reshape(-1)]
     if -1 in sizes:
         site.unsupported("TensorFlow Lite Micro does not know sizes of -1", x)

@@ -2,7 +2,7 @@
 """STRIDED_SLICE. Source: micro/kernels/strided_slice_common.cc, internal/strided_slice_logic.h."""
 
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.movement import SUPPORTS, dense_strides, strided_copy
+from torpor.compile.movement import DTYPES, SUPPORTS, dense_strides, strided_copy
 
 _MAX_RANK = 4
 
@@ -10,7 +10,8 @@ _MAX_RANK = 4
 @operator("STRIDED_SLICE", supports=f"{SUPPORTS}, constant bounds, no ellipsis and no new axis")
 def lower(site: Site) -> Record:
     """Each dimension from begin on, before end, every stride-th, or just one and no dimension."""
-    x, y = site.activation(0), site.output()
+    x = site.activation(0, *DTYPES, "bool")
+    y = site.output(x.dtype)
     if len(x.shape) > _MAX_RANK:
         site.unsupported(f"TensorFlow Lite Micro refuses more than {_MAX_RANK} dimensions", x)
     for name in ("ellipsis_mask", "new_axis_mask", "offset"):
