@@ -13,7 +13,9 @@ from torpor.engine.library import INFER, kernel_table
 from torpor.paths import FIRMWARE
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
-BOARDS = {name: load_board(name).core for name in board_names() if load_board(name).memory}
+WITH_CORES = {load_board(name).core.name: name for name in reversed(board_names())}
+BOARDS = {name: load_board(name).core for core, name in WITH_CORES.items() if core != "native"}
+"""One board of each core."""
 INCLUDES = {"stddef.h", "stdint.h", "string.h"}
 LIBRARY = {"memcpy", "memmove", "memset"}
 INTEGER_HELPERS = re.compile(
