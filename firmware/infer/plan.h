@@ -127,6 +127,8 @@ enum plan_op {
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
     PLAN_OP_STRIDED_COPY_S8 = 20,
+    PLAN_OP_SVDF_S8 = 25,
+    PLAN_OP_ASSIGN = 26,
     PLAN_OP_QUANTIZE_F32 = 33,
     PLAN_OP_DEQUANTIZE = 34,
     PLAN_OP_REQUANTIZE = 35,
@@ -449,6 +451,44 @@ typedef struct {
     int32_t y_zero_point;
     plan_rescale_t rescale;
 } plan_requantize_t;
+
+/* `bytes` bytes of x, which has x_bytes, from byte `start` on become those of the state. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t state;
+    uint32_t x_bytes;
+    uint32_t start;
+    uint32_t bytes;
+} plan_assign_t;
+
+/* x: [batches, in_n]; y: [batches, units]; each unit is the sum of `rank` filters. `weights` has
+ * the features [units * rank][in_n], s8; `constant` has the weights of the memories [units * rank]
+ * [memory], which like the state [batches][units * rank][memory] have elements of `state_size`
+ * bytes, 1 or 2. Each filter's memory forgets its oldest code and gets as its newest
+ * state_zero_point + saturated(requantize(sum of (x - x_zero_point) * features, state_rescale)),
+ * which wraps. y = clamp8(y_zero_point + channel(bias + sum of (state - state_zero_point) *
+ * weight)). */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t state;
+    uint16_t state_size;
+    uint32_t batches;
+    uint32_t in_n;
+    uint32_t units;
+    uint32_t rank;
+    uint32_t memory;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t state_zero_point;
+    uint16_t reserved;
+    plan_rescale_t state_rescale;
+    uint32_t weights;
+    uint32_t constant;
+    uint32_t channels; /* channel block of `units` channels */
+} plan_svdf_t;
 
 /* y = x, byte for byte. */
 typedef struct {

@@ -3,7 +3,7 @@
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +191,21 @@ def test_an_int4_constant_with_a_byte_a_code_is_refused() -> None:
         read_tflite(edited(SMALL, mislabel))
 
 
+def subgraph(outputs: Sequence[int] = (0,), shape: Sequence[int] = (1,)) -> Any:
+    """A second subgraph of one input, which may be its output."""
+    graph, tensor = schema.SubGraphT(), schema.TensorT()
+    tensor.shape, tensor.name = list(shape), "inner"
+    graph.tensors, graph.inputs, graph.outputs, graph.operators = [tensor], [0], list(outputs), []
+    return graph
+
+
+def test_other_subgraphs_are_read_too() -> None:
+    graph = read_tflite(edited(SMALL, lambda m: m.subgraphs.append(subgraph())))
+    (other,) = graph.subgraphs
+    assert len(graph.ops) == 1 and not other.ops and other.subgraphs == ()
+    assert [t.name for t in other.tensors] == ["inner"] and other.outputs == (0,)
+
+
 CHANGES: dict[str, Callable[[Any], object]] = {
     "reads tensor 0 before": lambda m: setattr(m.subgraphs[0], "inputs", [2]),
     "model has no output": lambda m: setattr(m.subgraphs[0], "outputs", []),
@@ -202,7 +217,8 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "unknown type": lambda m: setattr(m.subgraphs[0].tensors[0], "type", 77),
     "buffer 99": lambda m: setattr(m.subgraphs[0].tensors[0], "buffer", 99),
     "schema version 4": lambda m: setattr(m, "version", 4),
-    "2 subgraphs": lambda m: m.subgraphs.append(m.subgraphs[0]),
+    "input or output of a subgraph": lambda m: m.subgraphs.append(subgraph(outputs=[9])),
+    "impossible shape, .-1": lambda m: m.subgraphs.append(subgraph(shape=[-1])),
     "opcode index 5": lambda m: setattr(m.subgraphs[0].operators[0], "opcodeIndex", 5),
     "negative or no number": lambda m: setattr(
         m.subgraphs[0].tensors[0].quantization, "scale", [float("nan")]

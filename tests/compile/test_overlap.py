@@ -37,6 +37,7 @@ INTEGER = st.sampled_from([TYPES[name] for name in ("int8", "uint8", "int16", "i
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     **dict.fromkeys(BINARY, PAIR),
     "AVERAGE_POOL_2D_S16": {**WINDOW, "channels": SMALL},
+    "ASSIGN": {"bytes": SMALL},
     "AVERAGE_POOL_2D_S8": {**WINDOW, "channels": SMALL},
     "CONV_2D_S16": {**CONV, "groups": st.just(1)},
     "CONV_2D_S4": {**CONV, "groups": st.just(1)},
@@ -67,6 +68,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         ),
     },
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
+    "SVDF_S8": {"batches": SMALL, "in_n": SMALL, "units": SMALL},
 }
 
 OPERANDS = [
@@ -89,6 +91,7 @@ def test_both_formulas_agree(data: st.DataObject) -> None:
     inputs, flags = {"x": 0}, 0
     if code in BINARY:
         inputs, flags = data.draw(st.sampled_from(OPERANDS))
-    record = Record(code, fields, {**inputs, "y": 2}, flags=flags)
+    outputs = {} if code == "ASSIGN" else {"y": 2}
+    record = Record(code, fields, {**inputs, **outputs}, flags=flags)
     raw = pack_record(code, flags, {**fields, **record.tensors})
     assert overlap_distance(record) == in_c(raw)

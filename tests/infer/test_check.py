@@ -513,6 +513,8 @@ def test_unknown_flags_are_refused(name: str) -> None:
         ("depthwise s16", ACC_32),
         ("mean s16", ACC_32),
         ("conv s16", CONST_A),
+        ("assign", OVERLAP),
+        ("svdf s8", OVERLAP),
     ],
 )
 def test_flags_that_mean_nothing_to_an_operator_are_refused(name: str, flag: int) -> None:
@@ -529,7 +531,7 @@ def test_tensors_of_a_record_must_exist(name: str) -> None:
             assert word(field.set(plan, 0xFFFF)) == "record"
 
 
-@pytest.mark.parametrize("name", ["fully connected s8", "add"])
+@pytest.mark.parametrize("name", ["fully connected s8", "add", "svdf wide"])
 def test_reserved_fields_must_be_zero(name: str) -> None:
     assert changed_word(name, "op 0.reserved", 1) == "record"
 
@@ -544,6 +546,33 @@ def test_what_a_record_of_two_operands_does_not_use_must_be_zero(name: str, labe
 
 def test_at_most_one_operand_is_a_constant() -> None:
     assert changed_word("constant a", "op 0.op.flags", CONST_A | CONST_B) == "record"
+
+
+@pytest.mark.parametrize("name", ["assign", "svdf s8", "svdf wide"])
+def test_the_state_of_a_record_must_be_one(name: str) -> None:
+    plan = SPECIMENS[name]().build()
+    state = field_named(plan, "op 0.state")
+    assert word(state.set(plan, 99)) == word(state.set(plan, 0xFFFF)) == "record"
+    assert word(state.set(plan, field_named(plan, "op 0.x").get(plan))) in {"tensor", "shape"}
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 0xFFFF])
+def test_a_state_has_elements_of_one_or_two_bytes(size: int) -> None:
+    assert changed_word("svdf s8", "op 0.state_size", size) == "record"
+    assert changed_word("svdf s8", "op 0.state_size", 2) == "shape"
+
+
+@pytest.mark.parametrize(("name", "expected"), [("svdf s8", "ok"), ("svdf wide", "tensor")])
+def test_a_state_of_two_byte_elements_must_be_aligned(name: str, expected: str) -> None:
+    plan = SPECIMENS[name]()
+    offset, size, first, last = plan.tensors[1]
+    plan.tensors[1] = (offset - 1, size, first, last)
+    assert word(plan.build()) == expected
+
+
+@pytest.mark.parametrize(("start", "said"), [(0, "ok"), (4, "shape"), (0xFFFFFFFF, "shape")])
+def test_an_assignment_takes_only_bytes_of_its_input(start: int, said: str) -> None:
+    assert changed_word("assign", "op 0.start", start) == said
 
 
 # Shapes
@@ -568,6 +597,9 @@ GEOMETRY = {
     "lut": ["count"],
     "strided copy": ["count", "dims[1]", "dims[4]"],
     "copy": ["bytes"],
+    "assign": ["x_bytes", "bytes"],
+    "svdf s8": ["batches", "in_n", "units", "rank", "memory"],
+    "svdf wide": ["batches", "in_n", "units", "rank", "memory"],
 }
 
 
@@ -691,6 +723,8 @@ RANGES = {
     "mul": ["a_zero_point", "b_zero_point", "y_zero_point", "act_min", "act_max"],
     "constant b": ["a_zero_point", "b_zero_point", "y_zero_point"],
     "relu": ["x_zero_point", "y_zero_point", "act_min", "act_max"],
+    "svdf s8": ["x_zero_point", "y_zero_point", "state_zero_point"],
+    "svdf wide": ["x_zero_point", "y_zero_point"],
 }
 
 
@@ -739,9 +773,10 @@ def test_activation_bounds_must_be_in_order(name: str) -> None:
     assert word(changed(plan, "op 0.act_max", 5)) == "ok"
 
 
-@pytest.mark.parametrize("name", ["relu", "softmax", "add"])
+@pytest.mark.parametrize("name", ["relu", "softmax", "add", "svdf s8"])
 def test_multipliers_must_be_normalized(name: str) -> None:
-    prefix = "op 0.y_rescale" if name == "add" else "op 0.rescale"
+    members = {"add": "y_rescale", "svdf s8": "state_rescale"}
+    prefix = f"op 0.{members.get(name, 'rescale')}"
     for value in (-1, 1, (1 << 30) - 1, 1 << 31):
         assert changed_word(name, f"{prefix}.multiplier", value) == "range"
     for value in (0, 1 << 30, (1 << 31) - 1):
@@ -828,7 +863,7 @@ def change_channels(plan: PlanBuilder, part: int, value: int, channel: int) -> N
 @pytest.mark.parametrize(
     "name",
     [
-        *("conv s8", "conv s4", "depthwise s8", "fully connected s4"),
+        *("conv s8", "conv s4", "depthwise s8", "fully connected s4", "svdf s8"),
         *("conv s16", "conv s16 narrow", "depthwise s16", "fully connected s16"),
     ],
 )
@@ -847,6 +882,14 @@ def test_a_constant_operand_must_lie_aligned_in_the_data_section(name: str) -> N
     field = field_named(plan, "op 0.constant")
     end = field_named(plan, "header.data_bytes").get(plan)
     for value in (end, field.get(plan) + 1, field.get(plan) + 4, 0xFFFFFFFC, 1 << 31):
+        assert word(field.set(plan, value)) == "data"
+
+
+def test_the_weights_of_a_memory_must_lie_aligned_in_the_data_section() -> None:
+    plan = SPECIMENS["svdf wide"]().build()
+    field = field_named(plan, "op 0.constant")
+    end = field_named(plan, "header.data_bytes").get(plan)
+    for value in (end, end - 20, field.get(plan) + 1, field.get(plan) + 2, 0xFFFFFFFC):
         assert word(field.set(plan, value)) == "data"
 
 

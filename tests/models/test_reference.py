@@ -61,6 +61,8 @@ def test_pip_is_told_what_a_wheel_of_another_python_is_for() -> None:
     options = ["--python-version", "3.11", "--abi", "cp311", "--platform", "manylinux2014_x86_64"]
     assert WHEEL.pip_target == options
     assert Wheel("tiny", "1.0", "tiny-1.0-py3-none-any.whl", "").pip_target == []
+    native = Wheel("tiny", "1.0", "tiny-1.0-py3-none-manylinux_2_35_x86_64.whl", "")
+    assert native.pip_target == ["--platform", "manylinux_2_35_x86_64"]
 
 
 def test_every_model_has_a_name_and_a_content_of_its_own() -> None:

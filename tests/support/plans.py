@@ -399,6 +399,36 @@ def state(initial: bytes | int) -> PlanBuilder:
     return plan
 
 
+def assign() -> PlanBuilder:
+    """Eight of eleven input bytes become a state, which is the output."""
+    plan = PlanBuilder()
+    x, s = plan.tensor(0, 11, 0, 1), plan.tensor(11, 8, 0, 2)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(s))
+    plan.states.append({"tensor": s, "fill": 5, "data": NO_DATA})
+    plan.ops.append(record("ASSIGN", x=x, state=s, x_bytes=11, start=3, bytes=8))
+    return plan
+
+
+def svdf(size: int) -> PlanBuilder:
+    """Two batches of two units of two filters, whose memories have elements of `size` bytes."""
+    plan = PlanBuilder()
+    x, s = plan.tensor(0, 6, 0, 1), plan.tensor(8, 2 * 4 * 3 * size, 0, 2)
+    y = plan.tensor(8 + 2 * 4 * 3 * size, 4, 1, 2)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(y))
+    plan.states.append({"tensor": s, "fill": 0, "data": NO_DATA})
+    shape = {"batches": 2, "in_n": 3, "units": 2, "rank": 2, "memory": 3, "state_size": size}
+    points: dict[str, Any] = {**POINTS, "state_zero_point": -7, "state_rescale": HALF}
+    places = {
+        "weights": plan.put(bytes(range(100, 112))),
+        "constant": plan.put(bytes(range(120, 120 + 12 * size))),
+        "channels": plan.put(channel_block([7, -9], [1 << 30, 1 << 30], [-4, -9])),
+    }
+    plan.ops.append(record("SVDF_S8", x=x, y=y, state=s, **shape, **points, **places))
+    return plan
+
+
 MEAN = {"outer": 2, "reduced": 5, "inner": 3, **POINTS}
 PAD = {"dims": [1, 2, 1, 2, 3], "before": [0, 1, 0, 1, 2], "after": [1, 0, 0, 2, 1], "value": -7}
 SOFTMAX = {"rows": 2, "depth": 5, "diff_min": -248}
@@ -489,6 +519,9 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "strided copy": lambda: one_op("STRIDED_COPY_S8", [30, 12], lambda _: STRIDED_COPY),
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
     "chain": chain,
+    "assign": assign,
+    "svdf s8": lambda: svdf(1),
+    "svdf wide": lambda: svdf(2),
     "state from data": lambda: state(bytes([1, 2, 255, 4])),
     "state filled": lambda: state(7),
 }

@@ -28,6 +28,7 @@ TYPES: dict[str, int] = {
     "int16": schema.TensorType.INT16,
     "int8": schema.TensorType.INT8,
     "int4": schema.TensorType.INT4,
+    "resource": schema.TensorType.RESOURCE,
 }
 ACTIVATIONS: dict[str, int] = {
     "none": schema.ActivationFunctionType.NONE,
@@ -64,6 +65,14 @@ class GraphBuilder:
         self._codes: list[int] = []
         self._operators: list[Any] = []
         self._inputs: list[int] = []
+        self._others: list[GraphBuilder] = []
+
+    def subgraph(self, name: str = "once") -> "GraphBuilder":
+        """Add a subgraph without inputs and outputs; the first is number 1 for CALL_ONCE."""
+        other = GraphBuilder(name)
+        other._buffers, other._codes = self._buffers, self._codes
+        self._others.append(other)
+        return other
 
     # Tensors
 
@@ -91,6 +100,7 @@ class GraphBuilder:
         axis: int = 0,
         buffer: int = 0,
         name: str | None = None,
+        is_variable: bool = False,
     ) -> int:
         """Add a tensor; `scale` None leaves it without quantization."""
         tensor = schema.TensorT()
@@ -99,6 +109,7 @@ class GraphBuilder:
         tensor.buffer = buffer
         tensor.name = name if name is not None else f"t{len(self._tensors)}"
         tensor.hasRank = True
+        tensor.isVariable = is_variable
         if scale is not None:
             tensor.quantization = self._quantization(scale, zero_point, axis)
         self._tensors.append(tensor)
@@ -366,25 +377,80 @@ class GraphBuilder:
         self.op("LEAKY_RELU", [x], [y], options)
         return y
 
+    def svdf(
+        self,
+        x: int,
+        feature: int,
+        time: int,
+        state: int,
+        bias: Sequence[int] | None = None,
+        *,
+        scale: float,
+        zero_point: int = 0,
+        rank: int = 1,
+        activation: str = "none",
+    ) -> int:
+        """SVDF; feature [filters, in_n], time [filters, memory], state [batches, their product]."""
+        options = schema.SVDFOptionsT()
+        options.rank = rank
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        units = self.shape(feature)[0] // rank
+        bias_scale = float(np.float32(self.scale(state)) * np.float32(self.scale(time)))
+        codes = [0] * units if bias is None else bias
+        added = self.constant(codes, "int32", scale=bias_scale)
+        y = self.tensor((self.shape(x)[0], units), scale=scale, zero_point=zero_point)
+        self.op("SVDF", [x, feature, time, added, state], [y], options)
+        return y
+
+    # Variables
+
+    def call_once(self, subgraph: int = 1) -> None:
+        """CALL_ONCE of a subgraph."""
+        options = schema.CallOnceOptionsT()
+        options.initSubgraphIndex = subgraph
+        self.op("CALL_ONCE", [], [], options)
+
+    def var_handle(self, name: str | None, container: str | None = "") -> int:
+        """VAR_HANDLE; the output refers to the variable of that name."""
+        options = schema.VarHandleOptionsT()
+        options.sharedName = name
+        options.container = container
+        handle = self.tensor((), "resource")
+        self.op("VAR_HANDLE", [], [handle], options)
+        return handle
+
+    def read_variable(self, handle: int, shape: Sequence[int], **tensor: Any) -> int:
+        """READ_VARIABLE into a tensor of `shape` and the arguments of `tensor`."""
+        y = self.tensor(shape, **tensor)
+        self.op("READ_VARIABLE", [handle], [y], schema.ReadVariableOptionsT())
+        return y
+
+    def assign_variable(self, handle: int, value: int) -> None:
+        """ASSIGN_VARIABLE."""
+        self.op("ASSIGN_VARIABLE", [handle, value], [], schema.AssignVariableOptionsT())
+
     def build(self, outputs: Sequence[int]) -> bytes:
         """Return the finished .tflite file."""
-        graph = schema.SubGraphT()
-        graph.tensors = self._tensors
-        graph.inputs = self._inputs
-        graph.outputs = list(outputs)
-        graph.operators = self._operators
-        graph.name = self._name
         model = schema.ModelT()
         model.version = 3
         model.description = self._name
         model.operatorCodes = [self._operator_code(code) for code in self._codes]
-        model.subgraphs = [graph]
+        model.subgraphs = [self._subgraph(outputs), *(g._subgraph([]) for g in self._others)]
         model.buffers = self._buffers
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
 
     # Pieces of the schema
+
+    def _subgraph(self, outputs: Sequence[int]) -> Any:
+        graph = schema.SubGraphT()
+        graph.tensors = self._tensors
+        graph.inputs = self._inputs
+        graph.outputs = list(outputs)
+        graph.operators = self._operators
+        graph.name = self._name
+        return graph
 
     @staticmethod
     def _operands(x: int, weights: int, bias: int | None) -> list[int]:

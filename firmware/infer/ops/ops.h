@@ -10,6 +10,7 @@
 #include "infer/kernel.h"
 #include "infer/ops/sizes.h"
 
+infer_status_t infer_check_assign(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_binary(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
@@ -28,6 +29,7 @@ infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_
 infer_status_t infer_check_requantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_strided_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_svdf(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
 int32_t infer_overlap_binary(const plan_op_t *op);
 int32_t infer_overlap_conv_2d(const plan_op_t *op);

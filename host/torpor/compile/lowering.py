@@ -177,7 +177,7 @@ class Site:
     def state(self, position: int, *dtypes: str) -> Tensor:
         """Return the variable at input `position`, checked as by `activation`."""
         tensor = self.any_input(position)
-        self.need(tensor.is_variable, "must be a variable", tensor)
+        self.need(tensor.is_variable and tensor.data is None, "must be a variable", tensor)
         return self._quantized(tensor, dtypes)
 
     def _checked(self, tensor: Tensor, dtypes: tuple[str, ...]) -> Tensor:

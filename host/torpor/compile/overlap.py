@@ -117,6 +117,7 @@ def _requantize(record: Record) -> int:
 
 _FORMULAS: dict[str, Callable[[Record], int]] = {
     "ADD": _binary,
+    "ASSIGN": _never,
     "AVERAGE_POOL_2D": _window,
     "CONV_2D": _window,
     "COPY": _in_place,
@@ -137,4 +138,5 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "SOFTMAX": _in_place,
     "STRIDED_COPY": _strided_copy,
     "SUB": _binary,
+    "SVDF": _never,
 }

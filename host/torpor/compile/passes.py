@@ -8,17 +8,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from torpor.compile.fixed_point import activation_range
-from torpor.compile.lowering import site_of
+from torpor.compile.lowering import Record, lower_op, site_of
 from torpor.compile.movement import DTYPES
 from torpor.compile.ops.pad import code_bytes, fill_of, paddings_of
 from torpor.compile.ops.relu import relu_bounds
 from torpor.compile.ops.reshape import EXPANDED
+from torpor.compile.variables import resolve_variables, share_states
 from torpor.graph.model import Graph, Op, Tensor
 
 Reasons = list[str]
 Pass = Callable[[Graph], tuple[Graph, Reasons]]
 
 _VIEWS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+_SLICES = ("SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
 _CLAMPING = (*_CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "SUB", "MUL", *_POOLS)
@@ -29,18 +31,27 @@ def _label(op: Op) -> str:
 
 
 def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
-    """Drop operators whose outputs nobody reads, unless they write a variable."""
+    """Drop what nobody reads: operators by their outputs, assignments by their states.
+
+    Operators that write a variable of their own stay.
+    """
     needed = {graph.root(t) for t in graph.outputs}
+    needed |= {t for op in graph.ops if op.name == "READ_VARIABLE" for t in op.inputs}
     kept: list[Op] = []
     reasons = []
     for op in reversed(graph.ops):
-        lasting = any(t >= 0 and graph.tensors[t].is_variable for t in op.inputs)
-        if needed.isdisjoint(op.outputs) and not lasting:
+        written = (*op.outputs, op.options.get("state", -1))
+        if needed.isdisjoint(written) and not _writes_variable(graph, op):
             reasons.append(f"{_label(op)} dropped: nothing reads its output")
         else:
             kept.insert(0, op)
             needed |= {graph.root(t) for t in op.inputs}
     return graph.with_ops(kept), reasons
+
+
+def _writes_variable(graph: Graph, op: Op) -> bool:
+    lasting = any(t >= 0 and graph.tensors[t].is_variable for t in op.inputs)
+    return lasting and op.name != "READ_VARIABLE"
 
 
 def part_splits(graph: Graph) -> tuple[Graph, Reasons]:
@@ -176,13 +187,50 @@ def _both_clamps(graph: Graph, before: Op, bounds: dict[str, int]) -> tuple[int,
     return low, high
 
 
+def fuse_slice(graph: Graph) -> tuple[Graph, Reasons]:
+    """Fuse a slice whose bytes lie in a row into the assignment that stores it in a state.
+
+    Exact because the assignment then copies the same bytes from where the slice has them from.
+    """
+    reasons = []
+    for op in [o for o in graph.ops if o.name == "ASSIGN_VARIABLE"]:
+        part = graph.producer(op.inputs[0])
+        if part is None or part.name not in _SLICES or not _is_private(graph, op.inputs[0]):
+            continue
+        record = lower_op(graph, part)
+        x = graph.tensors[record.reads[0]]
+        if not _in_a_row(record, x):
+            continue
+        options = {**op.options, "start": record.fields["start"]}
+        fused = replace(op, inputs=(x.index,), options=options)
+        graph = graph.with_ops([fused if o is op else o for o in graph.ops if o is not part])
+        reasons.append(f"{_label(part)} fused into its neighbour")
+    return graph, reasons
+
+
+def _in_a_row(record: Record, x: Tensor) -> bool:
+    if not record.code.startswith("STRIDED_COPY"):
+        return False
+    step = 1
+    for dim, stride in zip(
+        reversed(record.fields["dims"]), reversed(record.fields["strides"]), strict=True
+    ):
+        if dim != 1 and stride != step:
+            return False
+        step *= dim
+    return bool(record.fields["count"] == x.bytes)
+
+
 PASSES: tuple[Pass, ...] = (
+    resolve_variables,
     drop_dead,
     part_splits,
     drop_views,
     drop_dead,
     fuse_pad,
     fuse_activation,
+    fuse_slice,
+    share_states,
 )
 """In the order in which they run."""
 

@@ -54,8 +54,9 @@ class Golden:
     def __init__(self, tflite: bytes, *, keep_tensors: bool = False) -> None:
         tree = _tree(tflite)
         config = runtime.InterpreterConfig
-        mode = config.kPreserveAllTensors if keep_tensors else config.kAllocationRecording
-        self._run, self.arena_bytes = _open(tflite, mode, _first_arena(tree, len(tflite)))
+        self._tflite = tflite
+        self._mode = config.kPreserveAllTensors if keep_tensors else config.kAllocationRecording
+        self._run, self.arena_bytes = _open(tflite, self._mode, _first_arena(tree, len(tflite)))
         graph = tree.subgraphs[0]
         self.inputs = tuple(
             _info(graph.tensors[t], self._run.get_input_details(i))
@@ -92,8 +93,11 @@ class Golden:
         return values.copy()
 
     def reset(self) -> None:
-        """Forget the state of a model with variables, as after opening."""
-        self._run.reset()
+        """Forget the state of a model with variables, by opening it again.
+
+        The interpreter's own reset() forgets more: also what CALL_ONCE assigns at the beginning.
+        """
+        self._run, self.arena_bytes = _open(self._tflite, self._mode, self.arena_bytes)
 
 
 def _tree(tflite: bytes) -> Any:

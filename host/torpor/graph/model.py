@@ -99,6 +99,7 @@ class Graph:
     Attributes:
         views: tensor -> the tensor whose bytes it shares (made by passes, empty after reading).
         initial: variable -> its bytes before the first inference; others start blank.
+        subgraphs: the model file's other subgraphs, which operators may refer to from 1 on.
     """
 
     tensors: tuple[Tensor, ...]
@@ -107,6 +108,7 @@ class Graph:
     outputs: tuple[int, ...]
     views: dict[int, int] = field(default_factory=dict)
     initial: dict[int, bytes] = field(default_factory=dict)
+    subgraphs: "tuple[Graph, ...]" = ()
 
     def root(self, tensor: int) -> int:
         """Return the tensor that owns the bytes of `tensor`."""

@@ -18,7 +18,11 @@ CUSTOM = 32
 
 
 class Option(NamedTuple):
-    """An option: slot in its table, struct format ("vi": vector of int32), default, value names."""
+    """An option: slot in its table, kind, default, value names.
+
+    The kind is a struct format, "vi" for a vector of int32, or "s" for a string as C sees it: its
+    bytes up to a NUL, b"" where absent.
+    """
 
     slot: int
     kind: str
@@ -89,6 +93,7 @@ KINDS: dict[int, Kind] = {
     21: Kind("RELU6"),
     22: Kind("RESHAPE", 17, {"new_shape": Option(0, "vi")}),
     25: Kind("SOFTMAX", 9, {"beta": Option(0, "f", 0.0)}),
+    27: Kind("SVDF", 6, {"rank": Option(0, "i"), "activation": Option(1, "b", 0, ACTIVATIONS)}),
     28: Kind("TANH"),
     34: Kind("PAD"),
     39: Kind("TRANSPOSE"),
@@ -107,6 +112,10 @@ KINDS: dict[int, Kind] = {
     102: Kind("SPLIT_V", 79, {"num_splits": Option(0, "i")}),
     114: Kind("QUANTIZE"),
     117: Kind("HARD_SWISH"),
+    129: Kind("CALL_ONCE", 103, {"init_subgraph_index": Option(0, "i")}),
+    142: Kind("VAR_HANDLE", 111, {"container": Option(0, "s"), "shared_name": Option(1, "s")}),
+    143: Kind("READ_VARIABLE"),
+    144: Kind("ASSIGN_VARIABLE"),
 }
 """The operators whose options we read, by builtin code."""
 

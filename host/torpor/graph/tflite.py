@@ -2,6 +2,7 @@
 """Reads a .tflite file into a graph. Trusts nothing: every mistake is one ModelError."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from torpor.errors import ModelError, UnsupportedError
@@ -13,17 +14,18 @@ _MAX_RANK = 8
 _MAX_BYTES = 1 << 31
 _MAX_TENSORS = 1 << 15
 _MAX_OPS = 1 << 12
+_WITHOUT_OUTPUT = ("ASSIGN_VARIABLE", "CALL_ONCE")
 
 
 def read_tflite(data: bytes) -> Graph:
     """Read a .tflite file.
 
     The batch -1 in `shape_signature` is ignored: `shape` counts. An option that the file leaves
-    out has its schema default.
+    out has its schema default. The first subgraph is the model, the others are its `subgraphs`.
 
     Raises:
         ModelError: not a .tflite file, truncated, or inconsistent.
-        UnsupportedError: sound, but with several subgraphs or data outside the flatbuffer.
+        UnsupportedError: sound, but with data outside the flatbuffer.
     """
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError("not a .tflite file: identifier TFL3 missing")
@@ -32,13 +34,15 @@ def read_tflite(data: bytes) -> Graph:
     if version != 3:
         raise ModelError(f"schema version {version} of the model file is not known (3 is)")
     subgraphs = list(model.tables(2))
-    if len(subgraphs) != 1:
-        raise UnsupportedError(
-            f"the model has {len(subgraphs)} subgraphs; one is supported",
-            "convert it without control flow (IF, WHILE) and without variables",
-        )
+    if not subgraphs:
+        raise ModelError("the model has no subgraph")
     names = [_operator_name(table) for table in model.tables(1)]
-    return _graph(subgraphs[0], _buffers(model), names)
+    buffers = _buffers(model)
+    main, *others = (_graph(table, buffers, names) for table in subgraphs)
+    _check_ends(main)
+    for graph in (main, *others):
+        _check_order(graph)
+    return replace(main, subgraphs=tuple(others))
 
 
 def _operator_name(table: Table) -> tuple[int, str]:
@@ -69,9 +73,7 @@ def _graph(subgraph: Table, buffers: list[bytes | None], names: list[tuple[int, 
     ops = [_op(index, table, names) for index, table in enumerate(subgraph.tables(3))]
     if len(ops) > _MAX_OPS:
         raise UnsupportedError(f"the model has {len(ops)} operators, more than {_MAX_OPS}")
-    graph = Graph(tuple(tensors), tuple(ops), subgraph.integers(1, "i"), subgraph.integers(2, "i"))
-    _check_order(graph)
-    return graph
+    return Graph(tuple(tensors), tuple(ops), subgraph.integers(1, "i"), subgraph.integers(2, "i"))
 
 
 def _tensor(index: int, table: Table, buffers: list[bytes | None]) -> Tensor:
@@ -160,6 +162,9 @@ def _options(index: int, kind: Kind, table: Table | None) -> dict[str, Any]:
 def _option(index: int, kind: Kind, name: str, option: Option, table: Table | None) -> Any:
     if option.kind.startswith("v"):
         return table.integers(option.slot, option.kind[1:]) if table else ()
+    if option.kind == "s":
+        text = table.bytes(option.slot) if table else None
+        return (text or b"").split(b"\0")[0]
     value = table.scalar(option.slot, option.kind, option.default) if table else option.default
     if not option.names:
         return value
@@ -168,20 +173,26 @@ def _option(index: int, kind: Kind, name: str, option: Option, table: Table | No
     return option.names[int(value)]
 
 
-def _check_order(graph: Graph) -> None:
-    """Check that each operator reads only what is there, and each tensor is written once."""
-    count = len(graph.tensors)
+def _check_ends(graph: Graph) -> None:
+    """Check that the model has inputs and outputs, each named once."""
     for what, indices in (("input", graph.inputs), ("output", graph.outputs)):
         if not indices:
             raise ModelError(f"the model has no {what}")
-        if any(not 0 <= t < count for t in indices) or len(set(indices)) != len(indices):
+        inside = all(0 <= t < len(graph.tensors) for t in indices)
+        if not inside or len(set(indices)) != len(indices):
             raise ModelError(f"the model's {what}s are not distinct tensors")
+
+
+def _check_order(graph: Graph) -> None:
+    """Check that each operator reads only what is there, and each tensor is written once."""
+    if any(not 0 <= t < len(graph.tensors) for t in (*graph.inputs, *graph.outputs)):
+        raise ModelError("an input or output of a subgraph is not there")
     known = {t.index for t in graph.tensors if t.data is not None or t.is_variable}
     if known & set(graph.inputs):
         raise ModelError("an input of the model is a constant")
     known |= set(graph.inputs)
     for op in graph.ops:
-        _check_op(op, known, count)
+        _check_op(op, known, len(graph.tensors))
         known |= set(op.outputs)
     for t in graph.outputs:
         if t not in known:
@@ -192,7 +203,7 @@ def _check_op(op: Op, known: set[int], count: int) -> None:
     where = f"operator {op.index} ({op.name})"
     if any(not -1 <= t < count for t in op.inputs) or any(not 0 <= t < count for t in op.outputs):
         raise ModelError(f"{where} refers to a tensor that is not there")
-    if not op.outputs:
+    if not op.outputs and op.name not in _WITHOUT_OUTPUT:
         raise ModelError(f"{where} has no output")
     for t in op.inputs:
         if t >= 0 and t not in known:

@@ -43,11 +43,12 @@ class Wheel:
     @property
     def pip_target(self) -> list[str]:
         """Options of pip that name the Python and machine of a wheel that is not for all."""
-        tags = re.search(r"-cp(\d)(\d+)-(\w+)-(\w+)\.whl$", self.file)
-        if tags is None:
+        tags = re.search(r"-(?:cp(\d)(\d+)|py\d)-(\w+)-(\w+)\.whl$", self.file)
+        if tags is None or tags[4] == "any":
             return []
         major, minor, abi, platform = tags.groups()
-        return ["--python-version", f"{major}.{minor}", "--abi", abi, "--platform", platform]
+        python = ["--python-version", f"{major}.{minor}", "--abi", abi] if major else []
+        return [*python, "--platform", platform]
 
 
 @dataclass(frozen=True)
