@@ -8,7 +8,7 @@
 #define INFER_KERNELS_MEAN_H
 
 #include "infer/kernel.h"
-#include "infer/kernels/element.h"
+#include "infer/kernels/elements.h"
 #include "infer/kernels/inline.h"
 #include "infer/kernels/requantize.h"
 #include "infer/ops/ops.h"

@@ -9,7 +9,7 @@
 #define INFER_KERNELS_POOL_2D_H
 
 #include "infer/kernel.h"
-#include "infer/kernels/element.h"
+#include "infer/kernels/elements.h"
 #include "infer/kernels/inline.h"
 #include "infer/kernels/requantize.h"
 #include "infer/kernels/taps.h"
