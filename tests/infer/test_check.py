@@ -1031,3 +1031,109 @@ def test_a_plan_with_random_bytes_is_refused_or_harmless(
 @given(noise=st.binary(max_size=600))
 def test_noise_is_no_plan(noise: bytes) -> None:
     assert word(noise) in {"length", "magic"}
+
+
+# Types
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "value", "said"),
+    [
+        ("quantize", "count", 0, "shape"),
+        ("quantize", "count", 6, "shape"),
+        ("quantize", "count", 0x40000005, "shape"),
+        ("quantize", "y_type", CONST["PLAN_TYPE_UINT8"], "record"),
+        ("quantize", "y_type", CONST["PLAN_TYPE_INT32"], "record"),
+        ("quantize", "y_type", 99, "record"),
+        ("quantize", "y_type", CONST["PLAN_TYPE_INT16"], "shape"),
+        ("quantize", "scale", 0, "range"),
+        ("quantize", "scale", 0x7F800000, "range"),
+        ("quantize", "scale", 0x7FC00000, "range"),
+        ("quantize", "scale", 0xBF800000, "range"),
+        ("quantize", "scale", 1, "ok"),
+        ("quantize", "scale", 0x7F7FFFFF, "ok"),
+        ("dequantize", "count", 0, "shape"),
+        ("dequantize", "count", 7, "shape"),
+        ("dequantize", "x_type", CONST["PLAN_TYPE_FLOAT32"], "record"),
+        ("dequantize", "x_type", CONST["PLAN_TYPE_BOOL"], "record"),
+        ("dequantize", "x_type", CONST["PLAN_TYPE_INT16"], "shape"),
+        ("dequantize", "x_type", CONST["PLAN_TYPE_UINT8"], "ok"),
+        ("dequantize", "scale", 0, "range"),
+        ("dequantize", "scale", 0x7F800000, "range"),
+        ("requantize", "count", 0, "shape"),
+        ("requantize", "count", 5, "shape"),
+        ("requantize", "x_type", CONST["PLAN_TYPE_FLOAT32"], "record"),
+        ("requantize", "y_type", CONST["PLAN_TYPE_BOOL"], "record"),
+        ("requantize", "y_type", 0, "record"),
+        ("requantize", "y_type", CONST["PLAN_TYPE_INT16"], "shape"),
+        ("requantize", "reserved", 1, "record"),
+        ("requantize", "rescale.shift", 31, "range"),
+        ("requantize", "rescale.multiplier", 5, "range"),
+        ("requantize", "x_zero_point", 0x80000000, "ok"),
+        ("requantize", "y_zero_point", 0x7FFFFFFF, "ok"),
+        ("leaky relu", "count", 0, "shape"),
+        ("leaky relu", "count", 5, "shape"),
+        ("leaky relu", "reserved", 1, "record"),
+        ("leaky relu", "sign_before", 0, "range"),
+        ("leaky relu", "sign_after", 2, "range"),
+        ("leaky relu", "act_min", 32001, "range"),
+        ("leaky relu", "above.shift", -32, "range"),
+        ("leaky relu", "below.multiplier", 1, "range"),
+        ("add s16", "left_shift", 16, "range"),
+        ("add s16", "left_shift", 15, "ok"),
+        ("add s16", "act_min", 0x7FFF, "ok"),
+        ("mul s16", "a_zero_point", -32768, "ok"),
+        ("add s16", "dims[3]", 5, "shape"),
+    ],
+)
+def test_what_types_of_elements_ask_for(name: str, label: str, value: int, said: str) -> None:
+    assert changed_word(name, f"op 0.{label}", value) == said
+
+
+@pytest.mark.parametrize("value", [0, 0x7FFFFFFF, 0x80000000, 0x01020304])
+def test_a_padding_may_have_any_four_bytes(value: int) -> None:
+    assert changed_word("pad", "op 0.value", value) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("add s16", 0),
+        ("add s16", 1),
+        ("add s16", 2),
+        ("leaky relu", 0),
+        ("leaky relu", 1),
+        ("quantize", 0),
+        ("dequantize", 1),
+        ("requantize", 0),
+        ("requantize", 1),
+    ],
+)
+def test_elements_of_several_bytes_must_be_aligned(name: str, tensor: int) -> None:
+    specimen = SPECIMENS[name]()
+    specimen.tensors = [
+        (at + 64 * i + (1 if i == tensor else 0), size, first, last)
+        for i, (at, size, first, last) in enumerate(specimen.tensors)
+    ]
+    refused = word(specimen.build())
+    specimen.tensors = [
+        (at + (3 if i == tensor else 0), size, first, last)
+        for i, (at, size, first, last) in enumerate(specimen.tensors)
+    ]
+    assert (refused, word(specimen.build())) == ("tensor", "ok")
+
+
+@pytest.mark.parametrize("name", ["quantize", "dequantize", "requantize"])
+def test_elements_of_two_types_share_bytes_only_where_one_is_a_byte(name: str) -> None:
+    def verdict(x: int, y: int) -> str:
+        specimen = SPECIMENS[name]()
+        (_, x_size, *_), (_, y_size, *_) = specimen.tensors
+        specimen.tensors = [(x, x_size, 0, 1), (y, y_size, 1, 2)]
+        plan = specimen.build()
+        return word(changed(plan, "op 0.op.flags", OVERLAP))
+
+    assert verdict(0, 64) == "ok"
+    in_place = {"quantize": verdict(0, 0), "dequantize": verdict(21, 0)}
+    assert in_place.get(name, verdict(0, 0)) == ("alias" if name == "requantize" else "ok")
+    if name == "dequantize":
+        assert verdict(20, 0) == "alias"

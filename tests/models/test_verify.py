@@ -21,7 +21,7 @@ from torpor.errors import BudgetError, MissingToolError, ModelError, TorporError
 from torpor.plan.reader import Plan
 from torpor.quantize import measure_ranges, quantize
 from torpor.verify import Verdict, compare, verify
-from torpor.verify.stimuli import EXTREMES, RANDOM, stimuli
+from torpor.verify.stimuli import EXTREMES, RANDOM, FloatInput, stimuli
 
 
 @dataclass(frozen=True)
@@ -292,3 +292,33 @@ def test_a_difference_ends_the_command_with_1(
     assert found["mismatches"] > 0
     assert dispatch(["verify", str(path)]) == 1
     assert "inputs differ" in capsys.readouterr().out
+
+
+# ---- floats and bools
+
+
+def test_floats_are_made_about_the_range_that_is_quantized() -> None:
+    info = FloatInput((1, 40, 40), scale=0.5, zero_point=-28)
+    cases = {case.kind: case.inputs[0] for case in stimuli([info], 8, seed=1)}
+    assert {x.dtype for x in cases.values()} == {np.dtype(np.float32)}
+    assert set(cases["lowest"].flat) == {-50.0}
+    assert set(cases["highest"].flat) == {77.5}
+    assert set(cases["zero"].flat) == {0.0}
+    assert cases["ramp"].min() < -60 and cases["ramp"].max() > 90
+    assert cases["random"].min() < -50 and cases["random"].max() > 77.5
+    corners = cases["corners"].reshape(-1)
+    assert np.isnan(corners).any() and np.isinf(corners).any()
+    halves = corners[np.abs(corners) < 1000] * 2 % 1
+    assert (halves == 0.5).mean() > 0.9, "few lie halfway between two codes"
+
+
+def test_floats_of_which_nothing_is_known_lie_about_one() -> None:
+    (case,) = list(stimuli([Info((1, 4), np.float32, 0)], 6, seed=1))[5:]
+    assert case.inputs[0].dtype == np.float32
+    assert 0 < np.abs(case.inputs[0]).max() <= 1.25
+
+
+def test_inputs_may_be_of_any_type() -> None:
+    kinds = (np.bool_, np.uint8, np.int16, np.int32)
+    for case in stimuli([Info((1, 9), kind, 0) for kind in kinds], 8, seed=1):
+        assert tuple(x.dtype for x in case.inputs) == tuple(map(np.dtype, kinds))

@@ -134,9 +134,8 @@ def initial_bytes(graph: Graph, variable: Tensor) -> bytes:
 
 def _refuse_float(graph: Graph) -> None:
     """Refuse a model in which nothing is quantized."""
-    if graph.ops and all(
-        graph.tensors[t].dtype == "float32" for op in graph.ops for t in op.outputs
-    ):
+    computed = [t for op in graph.ops for t in op.outputs]
+    if computed and {graph.tensors[t].dtype for t in (*graph.inputs, *computed)} == {"float32"}:
         raise UnsupportedError(
             "this is a float model: all that it computes is float32",
             "make it int8 or int4 with torpor quantize",

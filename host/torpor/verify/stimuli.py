@@ -68,7 +68,9 @@ def stimuli(infos: Sequence[Info], count: int, seed: int) -> Iterator[Stimulus]:
     known = [_known(info) for info in infos]
     for number in range(count):
         kind, make = _kind(number)
-        yield Stimulus(kind, [make(info, random).reshape(info.shape) for info in known])
+        with np.errstate(over="ignore"):  # beyond the largest float is infinity
+            inputs = [make(info, random).reshape(info.shape) for info in known]
+        yield Stimulus(kind, inputs)
 
 
 _Maker = Callable[[Info, np.random.Generator], _Array]
