@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -267,3 +268,39 @@ def test_verify_runs_the_firmware_of_a_board(quantized: dict[int, Path], board: 
             "reason": "",
         }
     ]
+
+
+@pytest.fixture
+def port(quantized: dict[int, Path], tmp_path: Path) -> Iterator[Path]:
+    """Serial port of a device that runs the int4 model's firmware."""
+    link = tmp_path / "tty"
+    words = ["emulate", "--board", "native", "--model", quantized[4], "--link", link]
+    command = [sys.executable, "-m", "torpor", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as device:
+        assert device.stdout
+        assert device.stdout.readline().strip() == str(link)
+        yield link
+        device.terminate()
+
+
+@pytest.mark.emulated
+def test_verify_asks_a_device_at_a_serial_port_again_and_again(
+    quantized: dict[int, Path], port: Path
+) -> None:
+    for _ in range(2):
+        words = ["--board", "native", "--link", port, "--inputs", 10]
+        (found,) = asked("verify", quantized[4], *words)
+        assert (found["board"], found["inputs"], found["mismatches"]) == ("native", 10, 0)
+    other = torpor("verify", quantized[8], *words, code=7)
+    assert "embeds another plan" in other.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["a.tflite", "--link", "/dev/x"], "--link is the port of a board"),
+        (["a.tflite", "b.tflite", "--board", "native", "--link", "/dev/x"], "one model"),
+    ],
+)
+def test_verify_needs_one_model_and_a_board_for_a_port(words: list[str], message: str) -> None:
+    assert message in torpor("verify", *words, code=2).stderr

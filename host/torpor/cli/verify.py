@@ -21,7 +21,7 @@ from rich.table import Table
 from torpor.board import board_names, load_board
 from torpor.cli import whole_number
 from torpor.cli._progress import progress
-from torpor.errors import UnsupportedError, unknown_name
+from torpor.errors import UnsupportedError, UsageError, unknown_name
 from torpor.verify import HOST, Verdict, verify
 
 
@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `torpor verify`."""
     parser.add_argument("models", metavar="MODEL.tflite", nargs="+", type=Path)
     parser.add_argument("--board", default=HOST, help="an emulated board (default: this machine)")
+    parser.add_argument(
+        "--link",
+        metavar="PORT",
+        help="a device with the model's firmware, at this serial port; nothing is emulated",
+    )
     parser.add_argument(
         "--inputs",
         type=whole_number(1),
@@ -48,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("board", args.board, [HOST, *board_names()])
     if args.board != HOST:
         load_board(args.board)
+    if args.link:
+        _check_link(args)
     verdicts = [_verify(path, args) for path in args.models]
     if args.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
@@ -56,9 +63,23 @@ def run(args: argparse.Namespace) -> int:
     return exit_code(verdicts)
 
 
+def _check_link(args: argparse.Namespace) -> None:
+    if args.board == HOST:
+        raise UsageError("--link is the port of a board", "name it: --board B")
+    if len(args.models) > 1:
+        raise UsageError("a device has one model", "verify the others one by one")
+
+
 def _verify(path: Path, args: argparse.Namespace) -> Verdict:
     with progress(args.inputs, "inputs", path.name) as show:
-        return verify(path, board=args.board, inputs=args.inputs, seed=args.seed, on_progress=show)
+        return verify(
+            path,
+            board=args.board,
+            inputs=args.inputs,
+            seed=args.seed,
+            link=args.link,
+            on_progress=show,
+        )
 
 
 def exit_code(verdicts: list[Verdict]) -> int:

@@ -65,15 +65,17 @@ def verify(
     board: str = HOST,
     inputs: int = 20,
     seed: int = 1,
+    link: str | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Verdict:
     """Run `inputs` stimuli through both, in order, and compare every output byte.
 
     Args:
         path: a quantized .tflite.
-        board: an emulated board, or HOST.
+        board: a board, or HOST.
         inputs: how many stimuli.
         seed: of the random ones.
+        link: serial port of a board that runs the model's firmware; None: the board is emulated.
         on_progress: called with the number of stimuli that are done.
 
     Raises:
@@ -89,7 +91,7 @@ def verify(
         plan = compile_model(content, name=path.stem).plan
         golden = Golden(content)
         cases = stimuli(described_inputs(content, golden.inputs), inputs, seed)
-        with _runner(path, board, plan, golden) as ours:
+        with _runner(path, board, link, plan, golden) as ours:
             found = _differences(cases, golden, ours)
             differences = [d for d in _watched(found, on_progress) if d]
     except (UnsupportedError, BudgetError) as error:
@@ -115,11 +117,11 @@ def described_inputs(tflite: bytes, inputs: Sequence[Info]) -> list[Info]:
 
 
 def _runner(
-    path: Path, board: str, plan: bytes, golden: Golden
+    path: Path, board: str, link: str | None, plan: bytes, golden: Golden
 ) -> contextlib.AbstractContextManager[Runner]:
     if board == HOST:
         return contextlib.nullcontext(Engine(plan))
-    return BoardRunner(board, firmware.build(board, path, quiet=True), golden.outputs)
+    return BoardRunner(board, firmware.build(board, path, quiet=True), golden.outputs, link)
 
 
 def _watched(items: Iterable[str], on_progress: Callable[[int], None]) -> Iterator[str]:
