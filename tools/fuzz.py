@@ -109,7 +109,7 @@ def smallest(seed: int, number: int, outcome: Outcome, tries: int = SHRINK_TRIES
         found = crashed(result.phase, result.how) if isinstance(result, Died) else result
         return bool(found.word == outcome.word and _kind(found) == _kind(outcome))
 
-    best = shrink(draw.choices, fails, tries)
+    best = shrink(draw.choices, fails, tries, draw.starts)
     case = redrawn_graph(number, Draw(choices=best))
     return to_text(case, f"{outcome.word}: {outcome.detail}")
 

@@ -30,11 +30,16 @@ class Draw:
         self._random = random or Random(0)
         self._replayed = choices
         self.choices: list[int] = []
+        self.starts: list[int] = []
 
     @classmethod
     def seeded(cls, seed: int, number: int) -> "Draw":
         """Return the draw of graph `number` of a run with `seed`."""
         return cls(Random(f"{seed}.{number}"))
+
+    def begin(self) -> None:
+        """Note that choices begin here that can be left out together, up to the next such place."""
+        self.starts.append(len(self.choices))
 
     def below(self, limit: int) -> int:
         """Return a number from 0 to limit - 1."""
@@ -77,16 +82,26 @@ class Draw:
 
 
 def shrink(
-    choices: Sequence[int], fails: Callable[[list[int]], bool], tries: int = 400
+    choices: Sequence[int],
+    fails: Callable[[list[int]], bool],
+    tries: int = 400,
+    starts: Sequence[int] = (),
 ) -> list[int]:
     """Return choices that still fail, with fewer and smaller numbers.
 
     Args:
         fails: says of a list whether what it makes fails in the same way.
         tries: how often `fails` is called at most.
+        starts: where choices begin that can be left out together.
     """
     best = list(choices)
-    left = tries
+    end = len(best)
+    for start in sorted(starts, reverse=True):
+        tries -= 1
+        if fails(best[:start] + best[end:]):
+            best = best[:start] + best[end:]
+        end = start
+    left = max(tries, 0)
     improved = True
     while improved:
         improved = False

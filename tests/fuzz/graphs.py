@@ -51,6 +51,7 @@ class Sketch:
         self.inputs: list[int] = []
         self.written: list[int] = []
         self.read: set[int] = set()
+        self.subgraphs = 0
 
     # ---- numbers
 
@@ -62,7 +63,7 @@ class Sketch:
 
     def zero_point(self, dtype: str = "int8") -> int:
         """Return a zero point, often an extreme one; 0 where the type is symmetric."""
-        if dtype == "int16":
+        if dtype in ("int16", "int32"):
             return 0
         offset = 128 if dtype == "uint8" else 0
         ends = (0, -128, 127, -127, 126)
@@ -70,8 +71,16 @@ class Sketch:
         return code + offset
 
     def codes(self, dtype: str = "int8") -> dict[str, Any]:
-        """Return the quantization of an output, as arguments for the builder."""
+        """Return any quantization, as arguments for the builder."""
         return {"scale": self.scale(), "zero_point": self.zero_point(dtype)}
+
+    def same_codes(self, tensor: int) -> dict[str, Any]:
+        """Return the type and quantization of `tensor`, as arguments for the builder."""
+        return {"dtype": self.graph.dtype(tensor), **self.graph.codes(tensor)}
+
+    def values(self, shape: Sequence[int], dtype: str = "int8") -> NDArray[Any]:
+        """Return random elements of a constant."""
+        return _random(self.draw.rng(), shape, dtype)
 
     def near(self, scale: float) -> float:
         """Return a scale at most 4 times as large or small as `scale`, now and then any scale."""
@@ -90,20 +99,27 @@ class Sketch:
     # ---- tensors
 
     def activation(
-        self, rank: int | None = None, *, dtype: str = "int8", at_most: int = MAX_ELEMENTS
+        self,
+        rank: int | None = None,
+        *,
+        dtypes: Sequence[str] = ("int8",),
+        at_most: int = MAX_ELEMENTS,
     ) -> int:
         """Return a tensor to read: one that was written before, or a new input."""
-        known = [t for t in (*self.written, *self.inputs) if self._fits(t, rank, dtype, at_most)]
+        known = [t for t in (*self.written, *self.inputs) if self._fits(t, rank, dtypes, at_most)]
         fresh = [t for t in known if t not in self.read]
         if known and (self.draw.chance(0.85) or len(self.inputs) >= MAX_INPUTS):
             favoured = fresh if fresh and self.draw.chance(0.7) else known
             return self.reading(favoured[-1 - self.draw.below(len(favoured))])
+        dtype = self.draw.pick(dtypes) if self.draw.chance(0.5) else dtypes[0]
         return self.reading(self.new_input(self.shape(rank, at_most), dtype))
 
-    def _fits(self, tensor: int, rank: int | None, dtype: str, at_most: int) -> bool:
+    def _fits(self, tensor: int, rank: int | None, dtypes: Sequence[str], at_most: int) -> bool:
         shape = self.graph.shape(tensor)
+        if self.graph.dtype(tensor) == "int16" and self.graph.zero_point(tensor):
+            return False  # TFLM refuses it nearly everywhere
         right = len(shape) == rank if rank else 1 <= len(shape) <= MAX_RANK
-        return right and self.graph.dtype(tensor) == dtype and math.prod(shape) <= at_most
+        return right and self.graph.dtype(tensor) in dtypes and math.prod(shape) <= at_most
 
     def reading(self, tensor: int) -> int:
         """Note that something reads `tensor`; return it."""
@@ -112,9 +128,8 @@ class Sketch:
 
     def new_input(self, shape: Sequence[int], dtype: str = "int8") -> int:
         """Add an input of the model."""
-        codes = {"scale": None} if dtype in ("int32", "bool") else self.codes(dtype)
-        if dtype == "float32":
-            codes = {"scale": None}
+        unquantized = {"scale": None}
+        codes = unquantized if dtype in ("float32", "bool") else self.codes(dtype)
         self.inputs.append(self.graph.input(shape, dtype, **codes))
         return self.inputs[-1]
 
@@ -177,8 +192,12 @@ def operator_names() -> list[str]:
 def sketch_graph(draw: Draw, first: str, names: Sequence[str]) -> Case:
     """Return a model that begins with the operator `first`; the rest are any of `names`."""
     s = Sketch(draw)
-    count = draw.integer(1, MAX_OPS)
-    for name in [first, *(draw.pick(names) for _ in range(count - 1))]:
+    s.written += GENERATORS[first](s, first)
+    for _ in range(MAX_OPS - 1):
+        draw.begin()
+        if not draw.chance(0.7):
+            break
+        name = draw.pick(names)
         s.written += GENERATORS[name](s, name)
     outputs = [t for t in s.written if t not in s.read or draw.chance(0.1)]
     tflite = s.graph.build(outputs)

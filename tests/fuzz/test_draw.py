@@ -81,3 +81,24 @@ def test_shrinking_stops_after_its_tries() -> None:
 
 def test_what_cannot_be_smaller_is_returned_as_it_is() -> None:
     assert shrink([4, 2], lambda choices: choices == [4, 2]) == [4, 2]
+
+
+def test_what_begins_together_is_left_out_together() -> None:
+    tried = []
+
+    def fails(choices: list[int]) -> bool:
+        tried.append(choices)
+        return sum(choices) >= 9
+
+    assert shrink([1, 2, 9, 3, 4], fails, tries=2, starts=[1, 3]) == [1, 2, 9]
+    assert tried == [[1, 2, 9], [1]]
+
+
+def test_a_draw_knows_where_parts_begin() -> None:
+    draw = Draw(Random(1))
+    draw.below(3)
+    draw.begin()
+    draw.chance(0.5)
+    draw.below(2)
+    draw.begin()
+    assert draw.starts == [1, 3]

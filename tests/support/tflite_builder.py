@@ -154,8 +154,14 @@ class GraphBuilder:
         return float(self._tensors[tensor].quantization.scale[0])
 
     def scales(self, tensor: int) -> list[float]:
-        """All scales of a tensor."""
-        return list(self._tensors[tensor].quantization.scale)
+        """All scales of a tensor, none where it is not quantized."""
+        quantization = self._tensors[tensor].quantization
+        return [] if quantization is None else list(quantization.scale)
+
+    def codes(self, tensor: int) -> dict[str, Any]:
+        """Quantization of a tensor, as arguments of `tensor` for another one like it."""
+        scales = self.scales(tensor)
+        return {"scale": scales[0], "zero_point": self.zero_point(tensor)} if scales else {}
 
     def dtype(self, tensor: int) -> str:
         """Type of a tensor, a key of TYPES."""
@@ -324,21 +330,20 @@ class GraphBuilder:
         if name in kinds:
             options.fusedActivationFunction = ACTIVATIONS[activation]
         shape = np.broadcast_shapes(tuple(self.shape(a)), tuple(self.shape(b)))
-        y = self.tensor(shape, scale=scale, zero_point=zero_point)
+        y = self.tensor(shape, self.dtype(a), scale=scale, zero_point=zero_point)
         self.op(name, [a, b], [y], options)
         return y
 
     def pad(self, x: int, paddings: Sequence[tuple[int, int]], value: int | None = None) -> int:
         """PAD, or PADV2 with the fill code `value`; one (before, after) a dimension."""
         shape = [n + sum(p) for n, p in zip(self.shape(x), paddings, strict=True)]
-        y = self.tensor(shape, scale=self.scale(x), zero_point=self.zero_point(x))
+        codes = self.codes(x)
+        y = self.tensor(shape, self.dtype(x), **codes)
         amounts = self.constant(np.asarray(paddings, np.int32), "int32")
         if value is None:
             self.op("PAD", [x, amounts], [y], schema.PadOptionsT())
             return y
-        fill = self.constant(
-            np.asarray([value], np.int8), scale=self.scale(x), zero_point=self.zero_point(x)
-        )
+        fill = self.constant(np.asarray([value]), self.dtype(x), **codes)
         self.op("PADV2", [x, amounts, fill], [y], schema.PadV2OptionsT())
         return y
 
@@ -354,7 +359,8 @@ class GraphBuilder:
         """RESHAPE to a shape without -1."""
         options = schema.ReshapeOptionsT()
         options.newShape = list(shape)
-        y = self.tensor(shape, scale=self.scale(x), zero_point=self.zero_point(x))
+        codes = self.codes(x)
+        y = self.tensor(shape, self.dtype(x), **codes)
         wanted = self.constant(np.asarray(shape, np.int32), "int32")
         self.op("RESHAPE", [x, wanted], [y], options)
         return y
@@ -365,7 +371,7 @@ class GraphBuilder:
         """An elementwise operator without options, such as RELU or RELU6."""
         scale = self.scale(x) if scale is None else scale
         zero_point = self.zero_point(x) if zero_point is None else zero_point
-        y = self.tensor(self.shape(x), scale=scale, zero_point=zero_point)
+        y = self.tensor(self.shape(x), self.dtype(x), scale=scale, zero_point=zero_point)
         self.op(name, [x], [y])
         return y
 
@@ -373,7 +379,7 @@ class GraphBuilder:
         """LEAKY_RELU."""
         options = schema.LeakyReluOptionsT()
         options.alpha = alpha
-        y = self.tensor(self.shape(x), scale=scale, zero_point=zero_point)
+        y = self.tensor(self.shape(x), self.dtype(x), scale=scale, zero_point=zero_point)
         self.op("LEAKY_RELU", [x], [y], options)
         return y
 

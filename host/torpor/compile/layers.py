@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torpor.compile.fixed_point import (
     Rescale,
     activation_range,
+    float_ratio,
     halved_rescale,
     quantize_multiplier,
     window,
@@ -160,9 +161,15 @@ def windows(site: Site, x: Tensor, y: Tensor, kernel: tuple[int, int]) -> dict[s
     return members
 
 
+_BOUNDS = {"RELU6": 6.0, "RELU_N1_TO_1": 1.0}
+
+
 def clamps(site: Site, y: Tensor) -> dict[str, int]:
     """Return act_min and act_max: of the fused activation, or what a pass has made of it."""
-    low, high = activation_range(site.fused_activation(), y)
+    activation = site.fused_activation()
+    if float_ratio(_BOUNDS.get(activation, 0.0), y.scale) >= 1 << 31:
+        site.unsupported(f"TensorFlow Lite Micro refuses so small a scale with {activation}", y)
+    low, high = activation_range(activation, y)
     low, high = site.op.options.get("clamp", (low, high))
     site.need(low <= high, "the activation lets no value through", y)
     return {"act_min": low, "act_max": high}

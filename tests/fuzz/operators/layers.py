@@ -2,6 +2,9 @@
 """Layers with weights, and pools."""
 
 import math
+from typing import Any
+
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from tests.fuzz.graphs import Sketch, generator
 
@@ -34,40 +37,58 @@ def _sum_scale(s: Sketch, x: int, weights: int, terms: int) -> float:
     return s.graph.scale(x) * width * most * math.sqrt(terms) / steps
 
 
+def _weight_type(s: Sketch, x: int) -> str:
+    return "int8" if s.graph.dtype(x) == "int16" else s.draw.pick(("int8", "int4"))
+
+
+def _bias(s: Sketch, x: int, weights: int, count: int, dtypes: tuple[str, ...]) -> int | None:
+    """Return a bias or none; beside int16 activations it has one of `dtypes`."""
+    if len(s.graph.scales(weights)) != count:
+        return None
+    return s.bias(x, weights, count, "int32" if s.graph.dtype(x) == "int8" else s.draw.pick(dtypes))
+
+
+def _bias_type(s: Sketch, bias: int | None) -> dict[str, Any]:
+    """Return the option that says the type of the bias, where it says anything."""
+    wide = bias is not None and s.graph.dtype(bias) == "int32"
+    return {"bias_type": "int32"} if wide else {}
+
+
 @generator("CONV_2D")
 def conv_2d(s: Sketch, _name: str) -> list[int]:
-    x = s.activation(4)
+    x = s.activation(4, dtypes=("int8", "int16"))
     in_c = s.graph.shape(x)[3]
     groups = s.draw.pick([g for g in (1, 1, 1, in_c, 2, 3) if in_c % g == 0])
     out_c = groups * s.draw.integer(1, 12 if groups == 1 else 3)
     padding, kernel, stride = _window(s, x)
-    dtype = s.draw.pick(("int8", "int4"))
-    w = s.weights((out_c, *kernel, in_c // groups), 0, dtype)
+    w = s.weights((out_c, *kernel, in_c // groups), 0, _weight_type(s, x))
+    bias = _bias(s, x, w, out_c, ("int64", "int32"))
+    scale = _sum_scale(s, x, w, kernel[0] * kernel[1] * in_c // groups)
     y = s.graph.conv_2d(
         x,
         w,
-        s.bias(x, w, out_c) if len(s.graph.scales(w)) == out_c else None,
-        **s.output(_sum_scale(s, x, w, kernel[0] * kernel[1] * in_c // groups)),
+        bias,
+        **s.output(scale, s.graph.dtype(x)),
         stride=stride,
         dilation=_dilation(s, x, padding, kernel),
         padding=padding,
         activation=s.activation_name(),
+        **_bias_type(s, bias),
     )
     return [y]
 
 
 @generator("DEPTHWISE_CONV_2D")
 def depthwise_conv_2d(s: Sketch, _name: str) -> list[int]:
-    x = s.activation(4)
+    x = s.activation(4, dtypes=("int8", "int16"))
     out_c = s.graph.shape(x)[3] * s.draw.pick((1, 1, 2, 3))
     padding, kernel, stride = _window(s, x)
-    dtype = s.draw.pick(("int8", "int4"))
-    w = s.weights((1, *kernel, out_c), 3, dtype)
+    w = s.weights((1, *kernel, out_c), 3, _weight_type(s, x))
     y = s.graph.depthwise_conv_2d(
         x,
         w,
-        s.bias(x, w, out_c) if len(s.graph.scales(w)) == out_c else None,
-        **s.output(_sum_scale(s, x, w, kernel[0] * kernel[1])),
+        _bias(s, x, w, out_c, ("int64",)),
+        **s.output(_sum_scale(s, x, w, kernel[0] * kernel[1]), s.graph.dtype(x)),
         stride=stride,
         dilation=_dilation(s, x, padding, kernel),
         padding=padding,
@@ -78,26 +99,26 @@ def depthwise_conv_2d(s: Sketch, _name: str) -> list[int]:
 
 @generator("FULLY_CONNECTED")
 def fully_connected(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
-    shape = s.graph.shape(x)
-    in_n, out_n = shape[-1], s.channels()
-    dtype = s.draw.pick(("int8", "int4"))
+    x = s.activation(dtypes=("int8", "int16"))
+    in_n, out_n = s.graph.shape(x)[-1], s.channels()
+    dtype = _weight_type(s, x)
     w = s.weights((out_n, in_n), 0, dtype, per_channel=dtype == "int8" and s.draw.chance(0.5))
-    per_channel = len(s.graph.scales(w)) == out_n
+    bias = _bias(s, x, w, out_n, ("int64", "int32"))
     y = s.graph.fully_connected(
         x,
         w,
-        s.bias(x, w, out_n) if per_channel else None,
-        **s.output(_sum_scale(s, x, w, in_n)),
+        bias,
+        **s.output(_sum_scale(s, x, w, in_n), s.graph.dtype(x)),
         activation=s.activation_name(),
         keep_dims=s.draw.chance(0.5),
+        **_bias_type(s, bias),
     )
     return [y]
 
 
 @generator("AVERAGE_POOL_2D", "MAX_POOL_2D")
 def pool_2d(s: Sketch, name: str) -> list[int]:
-    x = s.activation(4)
+    x = s.activation(4, dtypes=("int8", "int16"))
     padding, kernel, stride = _window(s, x, 5)
     activation = s.activation_name()
     return [s.graph.pool_2d(name, x, kernel, stride=stride, padding=padding, activation=activation)]
@@ -105,16 +126,32 @@ def pool_2d(s: Sketch, name: str) -> list[int]:
 
 @generator("MEAN")
 def mean(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=("int8", "int16"))
     rank = len(s.graph.shape(x))
     first = s.draw.below(rank)
     axes = list(range(first, s.draw.integer(first, rank - 1) + 1))
     if s.draw.chance(0.3):
         axes = [a - rank for a in axes]
     keep = len(axes) == rank or s.draw.chance(0.5)
-    return [s.graph.mean(x, axes, **s.output(s.graph.scale(x)), keep_dims=keep)]
+    codes = s.output(s.graph.scale(x), s.graph.dtype(x))
+    return [s.graph.mean(x, axes, **codes, keep_dims=keep)]
+
+
+SOFTMAX_OUTPUTS = (
+    ("int8", "int8", 1 / 256, -128),
+    ("int16", "int16", 2.0**-15, 0),
+    ("int8", "int16", 2.0**-16, -32768),
+)
+"""Types of input and output, scale and zero point of the output."""
 
 
 @generator("SOFTMAX")
-def softmax(s: Sketch, _name: str) -> list[int]:
-    return [s.graph.softmax(s.activation(), s.draw.pick((1.0, 0.5, 2.0, 0.1, 10.0)))]
+def softmax(s: Sketch, name: str) -> list[int]:
+    x = s.activation(dtypes=("int8", "int16"))
+    fitting = [row for row in SOFTMAX_OUTPUTS if row[0] == s.graph.dtype(x)]
+    _, dtype, scale, zero_point = s.draw.pick(fitting)
+    options = schema.SoftmaxOptionsT()
+    options.beta = s.draw.pick((1.0, 0.5, 2.0, 0.1, 10.0))
+    y = s.graph.tensor(s.graph.shape(x), dtype, scale=scale, zero_point=zero_point)
+    s.graph.op(name, [x], [y], options)
+    return [y]

@@ -10,11 +10,13 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from tests.fuzz.graphs import Sketch, generator
 
+MOVED = ("int8", "int16", "int32", "float32")
+"""Types of most operators that move elements."""
+
 
 def _like(s: Sketch, x: int, shape: Sequence[int]) -> int:
     """Add a tensor with another shape."""
-    scale, zero_point = s.graph.scale(x), s.graph.zero_point(x)
-    return s.graph.tensor(shape, s.graph.dtype(x), scale=scale, zero_point=zero_point)
+    return s.graph.tensor(shape, **s.same_codes(x))
 
 
 def _numbers(s: Sketch, values: Any) -> int:
@@ -23,7 +25,7 @@ def _numbers(s: Sketch, values: Any) -> int:
 
 @generator("RESHAPE")
 def reshape(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=(*MOVED, "uint8", "bool"))
     left = math.prod(s.graph.shape(x))
     shape = []
     for _ in range(s.draw.integer(0, 3)):
@@ -34,7 +36,7 @@ def reshape(s: Sketch, _name: str) -> list[int]:
 
 @generator("SQUEEZE")
 def squeeze(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=(*MOVED, "uint8", "bool"))
     shape = s.graph.shape(x)
     ones = [i for i, n in enumerate(shape) if n == 1]
     dropped = ones[: s.draw.integer(0, len(ones))][: len(shape) - 1]
@@ -49,7 +51,7 @@ def squeeze(s: Sketch, _name: str) -> list[int]:
 
 @generator("EXPAND_DIMS")
 def expand_dims(s: Sketch, _name: str) -> list[int]:
-    x = s.activation(s.draw.integer(1, 4))
+    x = s.activation(s.draw.integer(1, 4), dtypes=("int8", "int16", "float32"))
     shape = s.graph.shape(x)
     axis = s.draw.integer(0, len(shape))
     wanted = axis - len(shape) - 1 if s.draw.chance(0.4) else axis
@@ -60,7 +62,7 @@ def expand_dims(s: Sketch, _name: str) -> list[int]:
 
 @generator("TRANSPOSE")
 def transpose(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=("int8", "int16", "float32"))
     shape = s.graph.shape(x)
     order = s.draw.permutation(len(shape))
     y = _like(s, x, [shape[p] for p in order])
@@ -70,7 +72,7 @@ def transpose(s: Sketch, _name: str) -> list[int]:
 
 @generator("PAD", "PADV2")
 def pad(s: Sketch, name: str) -> list[int]:
-    x = s.activation(at_most=600)
+    x = s.activation(dtypes=MOVED, at_most=600)
     shape = s.graph.shape(x)
     image = len(shape) == 4 and s.draw.chance(0.7)
     amounts = [
@@ -79,13 +81,13 @@ def pad(s: Sketch, name: str) -> list[int]:
         else (s.draw.integer(0, 2), s.draw.integer(0, 2))
         for i in range(len(shape))
     ]
-    value = None if name == "PAD" else s.draw.integer(-128, 127)
+    value = None if name == "PAD" else s.values((), s.graph.dtype(x)).item()
     return [s.graph.pad(x, amounts, value)]
 
 
 @generator("SLICE")
 def slice_(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=MOVED)
     shape = s.graph.shape(x)
     begin = [s.draw.below(n) for n in shape]
     out = [s.draw.integer(1, n - b) for n, b in zip(shape, begin, strict=True)]
@@ -113,7 +115,7 @@ def _bounds(s: Sketch, size: int) -> tuple[int, int, int, range]:
 
 @generator("STRIDED_SLICE")
 def strided_slice(s: Sketch, _name: str) -> list[int]:
-    x = s.activation(s.draw.pick((4, 3, 2, 1)))
+    x = s.activation(s.draw.pick((4, 3, 2, 1)), dtypes=MOVED)
     options = schema.StridedSliceOptionsT()
     bounds, out = [], []
     for axis, size in enumerate(s.graph.shape(x)):
@@ -136,7 +138,7 @@ def strided_slice(s: Sketch, _name: str) -> list[int]:
 
 @generator("SPLIT")
 def split(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=MOVED)
     shape = s.graph.shape(x)
     axis = s.draw.below(len(shape))
     options = schema.SplitOptionsT()
@@ -150,7 +152,7 @@ def split(s: Sketch, _name: str) -> list[int]:
 
 @generator("SPLIT_V")
 def split_v(s: Sketch, _name: str) -> list[int]:
-    x = s.activation()
+    x = s.activation(dtypes=MOVED)
     shape = s.graph.shape(x)
     axis = s.draw.below(len(shape))
     sizes = [shape[axis]]
