@@ -25,7 +25,7 @@ BOARDS = [name for name in board_names() if name != "nrf51_large"]
 """nrf51_large is the microbit's chip with more memory, for larger models than these tests have."""
 
 
-def _require(board: Board) -> None:
+def require(board: Board) -> None:
     """Skip where the emulator is not installed; a board that cannot be emulated is no failure."""
     if board.emulator is None:
         pytest.skip(f"board {board.name} has no emulator")
@@ -89,7 +89,7 @@ def _reference(bits: int, made: Firmware) -> Reference:
 @pytest.fixture(params=BOARDS)
 def board(request: pytest.FixtureRequest) -> Board:
     facts = load_board(request.param)
-    _require(facts)
+    require(facts)
     return facts
 
 
@@ -118,7 +118,7 @@ def device(board: Board, made: Firmware) -> Iterator[Device]:
 @pytest.fixture
 def qemu_program() -> str:
     facts = load_board("mps2_an386")
-    _require(facts)
+    require(facts)
     assert facts.emulator
     return facts.emulator.program
 
