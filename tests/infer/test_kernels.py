@@ -339,10 +339,29 @@ def test_a_convolution_of_int16(
 ) -> None:
     if depthwise:
         c |= {"groups": c["in_c"], "out_c": c["in_c"] * (c["out_c"] // c["groups"])}
+    rescales_of = data.draw(channel_blocks(c["out_c"], narrow=False if depthwise else None))
+    expect_convolution(c, rescales_of, bounds, seed, depthwise=depthwise)
+
+
+@pytest.mark.parametrize(("in_c", "out_c"), [(1, 1), (1, 3), (2, 4)])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_few_channels_of_int16_may_feed_many(in_c: int, out_c: int, dilation: int) -> None:
+    c = {f"{n}_{axis}": v for n, v in (("in", 5), ("out", 4), ("kernel", 3)) for axis in "hw"}
+    c |= {"batches": 1, "pad_top": 1, "pad_left": 1, "stride_h": 1, "stride_w": 1}
+    c |= {"dilation_h": 1, "dilation_w": dilation, "groups": in_c, "in_c": in_c, "out_c": out_c}
+    factors = [{"multiplier": (1 << 14) + i, "shift": -8} for i in range(out_c)]
+    rescales_of = Rescales(factors, list(range(out_c)), narrow=False, per_tensor=False)
+    for depthwise in (False, True):
+        expect_convolution(c, rescales_of, [-(1 << 15), (1 << 15) - 1], 4, depthwise=depthwise)
+
+
+def expect_convolution(
+    c: dict[str, int], rescales_of: Rescales, bounds: list[int], seed: int, *, depthwise: bool
+) -> None:
+    """The kernel gives what `convolved` and the rescales say, on random codes and weights."""
     shape = c["out_c"], c["kernel_h"], c["kernel_w"], c["in_c"] // c["groups"]
     x = random_codes16(seed, c["batches"] * c["in_h"] * c["in_w"] * c["in_c"])
     w = random_codes(seed + 1, int(np.prod(shape))).reshape(shape)
-    rescales_of = data.draw(channel_blocks(c["out_c"], narrow=False if depthwise else None))
 
     def arguments(plan: PlanBuilder) -> dict[str, Any]:
         values = {k: v for k, v in c.items() if k != "groups" or not depthwise}
