@@ -411,6 +411,17 @@ def test_a_wide_type_must_be_aligned() -> None:
     assert word(plan.build()) == "io"
 
 
+def test_an_arena_must_be_aligned_to_its_widest_type() -> None:
+    plan = one_op("COPY", [8, 8], lambda _: {"bytes": 8})
+    for io in (plan.inputs[0], plan.outputs[0]):
+        io |= {"type": 4, "dims": [2, 1, 1, 1, 1]}
+    assert word(plan.build()) == "ok"
+    assert word(changed(plan.build(), "header.arena_align", 2)) == "io"
+    wide = SPECIMENS["conv s16"]().build()
+    assert word(changed(wide, "header.arena_align", 2)) == "ok"
+    assert word(changed(wide, "header.arena_align", 1)) == "tensor"
+
+
 def test_keeping_the_input_means_that_it_lives_to_the_end() -> None:
     plan = SPECIMENS["relu"]()
     plan.header = {"flags": 1}
@@ -437,6 +448,12 @@ def test_keeping_the_input_means_that_it_lives_to_the_end() -> None:
 )
 def test_a_wrong_state_is_refused(name: str, label: str, value: int) -> None:
     assert changed_word(name, label, value) == "state"
+
+
+def test_a_state_must_not_be_assigned_to_itself() -> None:
+    plan = SPECIMENS["assign"]()
+    plan.ops[0] = record("ASSIGN", x=1, state=1, x_bytes=8, start=0, bytes=8)
+    assert word(plan.build()) == "alias"
 
 
 def test_an_input_is_no_state() -> None:

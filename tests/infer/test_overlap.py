@@ -148,6 +148,39 @@ def test_beside_a_constant_only_the_order_of_the_other_operand_counts(flag: int)
     assert overlap_distance(raw) == (NEVER if flag == CONST_A else 0)
 
 
+@pytest.mark.parametrize(
+    ("strides", "distance"),
+    [
+        ([24, 12, 4, 2, 1], 0),
+        ([48, 12, 9, 2, 2], 0),
+        ([24, 12, 4, 1, 2], NEVER),
+        ([24, 12, 4, 2, 0], NEVER),
+        ([24, 12, -4, 2, 1], NEVER),
+    ],
+)
+def test_a_strided_copy_works_in_place_where_nothing_moves_up(
+    strides: list[int], distance: int
+) -> None:
+    raw = record("STRIDED_COPY_S8", x=0, y=1, dims=[2, 2, 3, 2, 2], strides=strides)
+    assert overlap_distance(raw) == distance
+
+
+def test_dimensions_of_one_do_not_move_anything() -> None:
+    raw = record("STRIDED_COPY_S8", x=0, y=1, dims=[1, 1, 3, 1, 2], strides=[0, -1, 2, 0, 1])
+    assert overlap_distance(raw) == 0
+
+
+@pytest.mark.parametrize(("bits", "size"), [(8, 1), (16, 2)])
+def test_distances_are_in_bytes(bits: int, size: int) -> None:
+    c = {f"{n}_{axis}": 3 for n in ("in", "out", "kernel") for axis in "hw"}
+    c |= {f"{n}_{axis}": 1 for n in ("stride", "dilation") for axis in "hw"}
+    c |= {"batches": 2, "groups": 1, "in_c": 2, "out_c": 5, "pad_top": 1, "pad_left": 1}
+    raw = record(f"CONV_2D_S{bits}", **c)
+    assert overlap_distance(raw) == size * overlap_distance(record("CONV_2D_S8", **c)) > 0
+    dense = record(f"FULLY_CONNECTED_S{bits}", batches=3, in_n=2, out_n=7)
+    assert overlap_distance(dense) == size * (7 + 2 * 5)
+
+
 @settings(deadline=None)
 @given(noise=st.binary(min_size=96, max_size=96), code=st.integers(0, 255))
 def test_any_bytes_have_a_defined_distance(noise: bytes, code: int) -> None:
