@@ -127,6 +127,10 @@ enum plan_op {
     PLAN_OP_MINIMUM_S8 = 18,
     PLAN_OP_LUT_S8 = 19,
     PLAN_OP_STRIDED_COPY_S8 = 20,
+    PLAN_OP_CONCATENATION = 21,
+    PLAN_OP_RESIZE_NEAREST_NEIGHBOR = 22,
+    PLAN_OP_PRELU_S8 = 23,
+    PLAN_OP_TRANSPOSE_CONV_S8 = 24,
     PLAN_OP_SVDF_S8 = 25,
     PLAN_OP_ASSIGN = 26,
     PLAN_OP_QUANTIZE_F32 = 33,
@@ -268,6 +272,35 @@ typedef struct {
     uint32_t channels;
 } plan_fully_connected_t;
 
+/* x: [batches, in_h, in_w, in_c]; y: [batches, out_h, out_w, out_c];
+ * weights [out_c][kernel_h][kernel_w][in_c]. Tap k of an axis leads from element i of x to element
+ * i * stride + k - pad of y, if that is there. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t batches;
+    uint16_t reserved;
+    uint16_t in_h;
+    uint16_t in_w;
+    uint16_t in_c;
+    uint16_t out_h;
+    uint16_t out_w;
+    uint16_t out_c;
+    uint16_t kernel_h;
+    uint16_t kernel_w;
+    uint16_t stride_h;
+    uint16_t stride_w;
+    uint16_t pad_top;
+    uint16_t pad_left;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t act_min;
+    int16_t act_max;
+    uint32_t weights;
+    uint32_t channels;
+} plan_transpose_conv_t;
+
 /* Average and maximum. x: [batches, in_h, in_w, channels]; taps outside x are left out; every
  * output has at least one tap inside. */
 typedef struct {
@@ -310,6 +343,8 @@ typedef struct {
  *   ADD, SUB: both inputs are shifted left by left_shift, rescaled, added or subtracted, and
  *     rescaled.
  *   MUL: the product of the differences to the zero points is rescaled by y_rescale.
+ *   PRELU: the difference of a to its zero point is rescaled by a_rescale; where it is negative,
+ *     its product with that of b by y_rescale.
  *   MAXIMUM, MINIMUM: of the codes themselves, whatever the zero points and rescales.
  * All but the last two add y_zero_point and clamp to act_min .. act_max. A constant operand has
  * its codes at `constant` in the data section, 4-byte aligned, and the tensor number 0. */
@@ -394,6 +429,37 @@ typedef struct {
     uint32_t dims[5];
     int32_t strides[5];
 } plan_strided_copy_t;
+
+/* y: [outer][inner[0] + inner[1] + ...] bytes, row by row of the operands' [outer][inner[i]].
+ * Operand i lies in the data section where bit i of `constants` is set, such ones back to back from
+ * `constant` on, 4-byte aligned; the others are x[0], x[1], ... What is not used is 0. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x[10];
+    uint16_t y;
+    uint16_t n; /* operands, 1 .. 10, one a tensor at least */
+    uint16_t constants;
+    uint16_t reserved;
+    uint32_t outer;
+    uint32_t inner[10];
+    uint32_t constant;
+} plan_concatenation_t;
+
+/* x: [batches, in_h, in_w], y: [batches, out_h, out_w], all of `pixel` bytes:
+ * y[b][i][j] = x[b][rows[i]][columns[j]], where uint16 rows[out_h] and columns[out_w] lie one after
+ * the other at `constant` in the data section, 4-byte aligned. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t batches;
+    uint32_t pixel;
+    uint16_t in_h;
+    uint16_t in_w;
+    uint16_t out_h;
+    uint16_t out_w;
+    uint32_t constant;
+} plan_resize_nearest_neighbor_t;
 
 /* int16: y = clamp(y_zero_point + f(x - x_zero_point), act_min, act_max), where
  * f(v) = requantize(v, above) if v >= 0, else sign_after * requantize(sign_before * v, below). */

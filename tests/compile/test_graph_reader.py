@@ -209,7 +209,7 @@ def test_other_subgraphs_are_read_too() -> None:
 CHANGES: dict[str, Callable[[Any], object]] = {
     "reads tensor 0 before": lambda m: setattr(m.subgraphs[0], "inputs", [2]),
     "model has no output": lambda m: setattr(m.subgraphs[0], "outputs", []),
-    "not distinct": lambda m: setattr(m.subgraphs[0], "outputs", [2, 2]),
+    "not distinct": lambda m: setattr(m.subgraphs[0], "inputs", [0, 0]),
     "tensor that is not there": lambda m: setattr(m.subgraphs[0].operators[0], "inputs", [0, 99]),
     "already has a value": lambda m: setattr(m.subgraphs[0].operators[0], "outputs", [0]),
     "has no output": lambda m: setattr(m.subgraphs[0].operators[0], "outputs", []),

@@ -29,9 +29,12 @@ STRIDES = st.one_of(
 )
 PAIR = {"dims": FOUR, "a_strides": STRIDES, "b_strides": STRIDES}
 BINARY = [
-    f"{name}_{bits}"
-    for name in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
-    for bits in ("S8", "S16")
+    "PRELU_S8",
+    *(
+        f"{name}_{bits}"
+        for name in ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
+        for bits in ("S8", "S16")
+    ),
 ]
 INTEGER = st.sampled_from([TYPES[name] for name in ("int8", "uint8", "int16", "int32")])
 FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
@@ -42,6 +45,12 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "CONV_2D_S16": {**CONV, "groups": st.just(1)},
     "CONV_2D_S4": {**CONV, "groups": st.just(1)},
     "CONV_2D_S8": {**CONV, "groups": st.just(1)},
+    "CONCATENATION": {
+        "n": st.just(3),
+        "constants": st.integers(0, 6),
+        "outer": SMALL,
+        "inner": st.lists(SMALL, min_size=3, max_size=3),
+    },
     "COPY": {"bytes": SMALL},
     "DEPTHWISE_CONV_2D_S16": {**CONV, "multiplier": SMALL},
     "DEPTHWISE_CONV_2D_S4": {**CONV, "multiplier": SMALL},
@@ -60,6 +69,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "MEAN_S8": {"outer": SMALL, "reduced": SMALL, "inner": SMALL},
     "PAD_S8": {"dims": st.just([1, 1, 2, 3, 4])},
     "RELU_S8": {"count": SMALL},
+    "RESIZE_NEAREST_NEIGHBOR": {"pixel": SMALL},
     "STRIDED_COPY_S8": {
         "dims": st.lists(st.integers(1, 3), min_size=5, max_size=5),
         "strides": st.one_of(
@@ -67,11 +77,12 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
             st.lists(st.sampled_from([-1, 0, 1, 2, 3, 6, 18]), min_size=5, max_size=5),
         ),
     },
+    "TRANSPOSE_CONV_S8": {**WINDOW, **CHANNELS},
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
     "SVDF_S8": {"batches": SMALL, "in_n": SMALL, "units": SMALL},
 }
 
-OPERANDS = [
+OPERANDS: list[tuple[dict[str, int | tuple[int, ...]], int]] = [
     ({"a": 0, "b": 0}, 0),
     ({"a": 0, "b": 1}, 0),
     ({"a": 0}, CONST["PLAN_OP_CONST_B"]),
@@ -88,9 +99,13 @@ def test_every_operator_of_the_plan_is_compared() -> None:
 def test_both_formulas_agree(data: st.DataObject) -> None:
     code = data.draw(st.sampled_from(sorted(FIELDS)))
     fields = {name: data.draw(strategy) for name, strategy in FIELDS[code].items()}
-    inputs, flags = {"x": 0}, 0
+    inputs: dict[str, int | tuple[int, ...]] = {"x": 0}
+    flags = 0
     if code in BINARY:
         inputs, flags = data.draw(st.sampled_from(OPERANDS))
+    if code == "CONCATENATION":
+        count = 3 - fields["constants"].bit_count()
+        inputs = {"x": tuple(data.draw(st.integers(0, 2)) for _ in range(count))}
     outputs = {} if code == "ASSIGN" else {"y": 2}
     record = Record(code, fields, {**inputs, **outputs}, flags=flags)
     raw = pack_record(code, flags, {**fields, **record.tensors})

@@ -142,12 +142,6 @@ def test_a_product_whose_output_scale_is_far_too_small_is_refused() -> None:
     assert "2^30" in refusal(g.build([g.binary("MUL", x, x, scale=1e-10)])).message
 
 
-def test_a_mean_over_axes_that_are_no_neighbours_is_refused() -> None:
-    g = GraphBuilder()
-    x = g.input((1, 4, 3, 2), scale=0.1)
-    assert "no neighbours" in refusal(g.build([g.mean(x, (1, 3), scale=0.1)])).message
-
-
 def test_a_pool_that_changes_the_quantization_is_refused() -> None:
     g = GraphBuilder()
     x = g.input((1, 4, 4, 2), scale=0.1)

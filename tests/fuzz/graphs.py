@@ -179,8 +179,8 @@ class Sketch:
         return self.graph.constant(values, dtype, scale=product, axis=0)
 
 
-NEVER_RUN = {"RELU_N1_TO_1"}
-"""Operators that torpor knows only to refuse them in words of their own, as TFLM refuses them."""
+NEVER_RUN = {"PACK", "RELU_N1_TO_1", "SHAPE"}
+"""Operators that torpor knows only to drop them, or to refuse them in words of their own."""
 
 
 def operator_names() -> list[str]:

@@ -343,6 +343,56 @@ def binary_s16(name: str) -> PlanBuilder:
     return one_op(f"{name}_S16", [24, 8, 24], lambda _: BINARY | SHIFT[2] | wide)
 
 
+TRANSPOSE_CONV = {
+    "batches": 2,
+    "in_h": 3,
+    "in_w": 2,
+    "in_c": 5,
+    "out_h": 5,
+    "out_w": 6,
+    "out_c": 3,
+    "kernel_h": 3,
+    "kernel_w": 2,
+    "stride_h": 2,
+    "stride_w": 3,
+    "pad_top": 1,
+    "pad_left": 0,
+    **POINTS,
+    **RANGE,
+}
+
+
+def transpose_conv() -> PlanBuilder:
+    """Rows overlap, columns leave gaps."""
+    return one_op(
+        "TRANSPOSE_CONV_S8",
+        [60, 180],
+        lambda p: TRANSPOSE_CONV | _weights(p, False, 3, 30, 3),
+    )
+
+
+def concatenation() -> PlanBuilder:
+    """Two rows, each of a tensor, a constant and a tensor."""
+    plan = PlanBuilder()
+    a, b, y = plan.tensor(0, 6, 0, 1), plan.tensor(6, 8, 0, 1), plan.tensor(14, 18, 1, 2)
+    plan.inputs += [plan.io(a), plan.io(b)]
+    plan.outputs.append(plan.io(y))
+    plan.put(bytes(4))
+    values: dict[str, Any] = {"n": 3, "constants": 2, "outer": 2, "inner": [3, 2, 4]}
+    constant = plan.put(bytes([1, 2, 3, 4]))
+    plan.ops.append(record("CONCATENATION", x=[a, b], y=y, constant=constant, **values))
+    return plan
+
+
+def resize() -> PlanBuilder:
+    """Two rows and three columns of pixels of two bytes become three and two."""
+    values = {"batches": 2, "pixel": 2, "in_h": 2, "in_w": 3, "out_h": 3, "out_w": 2}
+    table = struct.pack("<5H", 0, 1, 1, 2, 0)
+    return one_op(
+        "RESIZE_NEAREST_NEIGHBOR", [24, 24], lambda p: values | {"constant": p.put(table)}
+    )
+
+
 def chain() -> PlanBuilder:
     """A fully connected layer, RELU in place, a trailing pool, COPY in place, SOFTMAX in place."""
     plan = PlanBuilder()
@@ -517,6 +567,10 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
         "LUT_S8", [9, 9], lambda p: {"count": 9, "constant": p.put(bytes(range(255, -1, -1)))}
     ),
     "strided copy": lambda: one_op("STRIDED_COPY_S8", [30, 12], lambda _: STRIDED_COPY),
+    "prelu": lambda: one_op("PRELU_S8", [12, 4, 12], lambda _: BINARY),
+    "transpose conv": transpose_conv,
+    "concatenation": concatenation,
+    "resize nearest neighbor": resize,
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),
     "chain": chain,
     "assign": assign,

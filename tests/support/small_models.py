@@ -20,12 +20,6 @@ def codes(rng: np.random.Generator, shape: tuple[int, ...], bits: int = 8) -> np
     return rng.integers(-high + 1, high, shape).astype(np.int8)
 
 
-def any_codes(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return random codes over the whole range of an integer type."""
-    limits = np.iinfo(dtype)
-    return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
-
-
 def small_cnn(seed: int = 0, weight: str = "int8") -> bytes:
     """Return a model with most operators: conv, depthwise, add, pool, reshape, dense, softmax."""
     rng = np.random.default_rng(seed)
@@ -52,15 +46,27 @@ def one_dense(**changes: object) -> bytes:
     return g.build([g.fully_connected(x, w, scale=0.2)])
 
 
+def numbers(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: "np.dtype[Any]", kind: int
+) -> NDArray[Any]:
+    """Return an input of any type: all smallest (`kind` 0), all largest (1), or random numbers."""
+    if dtype == np.float32:
+        low, high = -1000, 1000
+    elif dtype == np.bool_:
+        low, high = 0, 1
+    else:
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    x = rng.integers(low, high, shape, endpoint=True)
+    return (np.full_like(x, (low, high)[kind]) if kind < 2 else x).astype(dtype)
+
+
 def mismatches(model: bytes, compiled: Compiled, inputs: int, seed: int) -> list[str]:
     """Return a line for every output that differs from TFLM's, on random and extreme inputs."""
     engine, golden = Engine(compiled.plan, sanitize=True), Golden(model)
     rng = np.random.default_rng(seed)
     found = []
     for n in range(inputs):
-        x = [any_codes(rng, i.shape, i.dtype) for i in engine.inputs]
-        if n < 2:
-            x = [np.full_like(v, (np.iinfo(v.dtype).min, np.iinfo(v.dtype).max)[n]) for v in x]
+        x = [numbers(rng, i.shape, i.dtype, n) for i in golden.inputs]
         for k, (ours, theirs) in enumerate(zip(engine.invoke(x), golden.invoke(x), strict=True)):
             if ours.tobytes() != theirs.tobytes():
                 found.append(f"input {n}, output {k}: {ours.ravel()} is not {theirs.ravel()}")

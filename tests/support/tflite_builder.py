@@ -334,6 +334,65 @@ class GraphBuilder:
         self.op(name, [a, b], [y], options)
         return y
 
+    def concatenation(self, operands: Sequence[int], axis: int) -> int:
+        """CONCATENATION; the output has the first operand's type and quantization."""
+        options = schema.ConcatenationOptionsT()
+        options.axis = axis
+        shape = self.shape(operands[0])
+        shape[axis] = sum(self.shape(t)[axis] for t in operands)
+        y = self._like(operands[0], shape)
+        self.op("CONCATENATION", operands, [y], options)
+        return y
+
+    def resize_nearest_neighbor(
+        self, x: int, size: tuple[int, int], *, corners: bool = False, centers: bool = False
+    ) -> int:
+        """RESIZE_NEAREST_NEIGHBOR of [batches, h, w, channels] to `size` (h, w)."""
+        options = schema.ResizeNearestNeighborOptionsT()
+        options.alignCorners, options.halfPixelCenters = corners, centers
+        batches, _, _, channels = self.shape(x)
+        y = self._like(x, [batches, *size, channels])
+        wanted = self.constant(np.asarray(size), "int32")
+        self.op("RESIZE_NEAREST_NEIGHBOR", [x, wanted], [y], options)
+        return y
+
+    def transpose_conv(
+        self,
+        x: int,
+        weights: int,
+        bias: int | None = None,
+        *,
+        size: tuple[int, int],
+        scale: float,
+        zero_point: int = 0,
+        stride: tuple[int, int] = (1, 1),
+        padding: str = "same",
+        activation: str = "none",
+        shape: int | None = None,
+    ) -> int:
+        """TRANSPOSE_CONV to `size` (h, w); weights [out_c, kernel_h, kernel_w, in_c].
+
+        `shape` is the tensor that says the output's shape, a constant unless it is given.
+        """
+        options = schema.TransposeConvOptionsT()
+        options.padding = PADDINGS[padding]
+        options.strideH, options.strideW = stride
+        options.fusedActivationFunction = ACTIVATIONS[activation]
+        wanted = [self.shape(x)[0], *size, self.shape(weights)[0]]
+        if shape is None:
+            shape = self.constant(np.asarray(wanted), "int32")
+        y = self.tensor(wanted, scale=scale, zero_point=zero_point)
+        operands = [shape, weights, x] if bias is None else [shape, weights, x, bias]
+        self.op("TRANSPOSE_CONV", operands, [y], options)
+        return y
+
+    def _like(self, x: int, shape: Sequence[int]) -> int:
+        """Add a tensor of the type and quantization of `x`."""
+        y = self.tensor(shape)
+        self._tensors[y].type = self._tensors[x].type
+        self._tensors[y].quantization = self._tensors[x].quantization
+        return y
+
     def pad(self, x: int, paddings: Sequence[tuple[int, int]], value: int | None = None) -> int:
         """PAD, or PADV2 with the fill code `value`; one (before, after) a dimension."""
         shape = [n + sum(p) for n, p in zip(self.shape(x), paddings, strict=True)]

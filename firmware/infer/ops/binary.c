@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Proof of the records of ADD, SUB, MUL, MAXIMUM and MINIMUM.
+ * Proof of the records of ADD, SUB, MUL, PRELU, MAXIMUM and MINIMUM.
  */
 #include "infer/ops/ops.h"
 #include "infer/ops/sizes.h"

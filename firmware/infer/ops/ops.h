@@ -12,6 +12,7 @@
 
 infer_status_t infer_check_assign(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_binary(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_concatenation(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_conv_2d(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_depthwise_conv_2d(const plan_header_t *, const plan_op_t *,
@@ -27,11 +28,17 @@ infer_status_t infer_check_pool_2d(const plan_header_t *, const plan_op_t *, inf
 infer_status_t infer_check_quantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_requantize(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_resize_nearest_neighbor(const plan_header_t *, const plan_op_t *,
+                                                   infer_uses_t *);
 infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_strided_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_svdf(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
+infer_status_t infer_check_transpose_conv_s8(const plan_header_t *, const plan_op_t *,
+                                             infer_uses_t *);
+
 int32_t infer_overlap_binary(const plan_op_t *op);
+int32_t infer_overlap_concatenation(const plan_op_t *op);
 int32_t infer_overlap_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_dequantize(const plan_op_t *op);
@@ -40,6 +47,7 @@ int32_t infer_overlap_pool_2d(const plan_op_t *op);
 int32_t infer_overlap_quantize(const plan_op_t *op);
 int32_t infer_overlap_requantize(const plan_op_t *op);
 int32_t infer_overlap_strided_copy(const plan_op_t *op);
+int32_t infer_overlap_transpose_conv(const plan_op_t *op);
 
 /* Element by element, reading before writing: 0. */
 int32_t infer_overlap_elementwise(const plan_op_t *op);
@@ -76,6 +84,11 @@ void infer_window_uses(const infer_window_t *w, uint16_t x, uint16_t y, infer_us
 
 /* The formula of overlap.h. */
 int32_t infer_window_overlap(const infer_window_t *w);
+
+/* What TRANSPOSE_CONV records of all types have in common: shapes, and int8 weights. Fills `uses`
+ * for input and output elements of `size` bytes. */
+infer_status_t infer_check_transpose_conv(const plan_header_t *plan, const plan_transpose_conv_t *c,
+                                          uint32_t size, infer_uses_t *uses);
 
 /* `n` and `m` as in plan.h's channel blocks: the one of this operator lies inside the data section,
  * aligned, and its multipliers and shifts are in range. */

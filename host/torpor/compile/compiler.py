@@ -159,10 +159,11 @@ def _check_ends(graph: Graph, labels: Sequence[str]) -> None:
         _check_end(graph.tensors[t], f"input {position}")
     for position, t in enumerate(graph.outputs):
         _check_end(graph.tensors[t], f"output {position}")
-        if graph.producer(graph.root(t)) is None:
-            raise UnsupportedError(
-                f"output {position} {graph.tensors[t].describe()} is not computed"
-            )
+        where = f"output {position} {graph.tensors[t].describe()}"
+        if graph.tensors[t].data is not None:
+            raise UnsupportedError(f"{where} is a constant")
+        if graph.root(t) not in graph.inputs and graph.producer(graph.root(t)) is None:
+            raise UnsupportedError(f"{where} is not computed")
     last = graph.tensors[graph.outputs[0]]
     if labels and len(labels) != last.elements:
         raise UsageError(f"{len(labels)} labels for an output of {last.elements} elements")

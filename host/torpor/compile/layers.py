@@ -34,7 +34,7 @@ LAYER_SUPPORTS = (
     "int16 input and output, int8 weights, int64 or int32 bias"
 )
 
-_MAX_SPAN = 1 << 18
+MAX_SPAN = 1 << 18
 """How far a window may reach, as firmware/infer/ops/window.c has it."""
 
 
@@ -145,8 +145,8 @@ def windows(site: Site, x: Tensor, y: Tensor, kernel: tuple[int, int]) -> dict[s
         stride = int(site.option(f"stride_{letter}"))
         dilation = int(site.op.options.get(f"dilation_{letter}", 1))
         site.need(stride > 0 and dilation > 0, "stride and dilation must be at least 1")
-        if max(y.shape[axis] * stride, taps * dilation) > _MAX_SPAN:
-            site.unsupported(f"the window moves over more than {_MAX_SPAN} elements", x)
+        if max(y.shape[axis] * stride, taps * dilation) > MAX_SPAN:
+            site.unsupported(f"the window moves over more than {MAX_SPAN} elements", x)
         before, after = site.op.options.get(f"extra_padding_{letter}", (0, 0))
         padded = x.shape[axis] + before + after
         out = window(site.option("padding"), padded, taps, stride, dilation)

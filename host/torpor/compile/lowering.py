@@ -15,14 +15,11 @@ from torpor.errors import ModelError, UnsupportedError
 from torpor.graph.model import Graph, Op, Tensor
 
 ALTERNATIVES = {
-    "CONCATENATION": "ADD of two branches",
     "CONV_3D": "CONV_2D",
     "ELU": "RELU",
     "GELU": "RELU or RELU6",
-    "PRELU": "RELU or LEAKY_RELU",
     "REDUCE_MAX": "MAX_POOL_2D",
     "SUM": "MEAN",
-    "TRANSPOSE_CONV": "CONV_2D",
 }
 """What to use instead of operators that are not supported."""
 

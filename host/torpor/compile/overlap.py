@@ -20,7 +20,8 @@ def overlap_distance(record: Record) -> int:
 
     A negative distance lets the output start above the input's first byte.
     """
-    distance = _FORMULAS[record.code.rpartition("_")[0] or record.code](record)
+    formula = _FORMULAS.get(record.code) or _FORMULAS[record.code.rpartition("_")[0]]
+    distance = formula(record)
     size = 2 if record.code.endswith("_S16") else 1
     return NEVER if distance == NEVER else min(distance * size, NEVER)
 
@@ -115,11 +116,32 @@ def _requantize(record: Record) -> int:
     return _converted(w["count"], w["x_type"], w["y_type"])
 
 
+def _concatenation(record: Record) -> int:
+    w, x = record.fields, record.tensors["x"]
+    assert isinstance(x, tuple)
+    if w["constants"] & 1 or x.count(x[0]) > 1:
+        return NEVER
+    return int((w["outer"] - 1) * (sum(w["inner"]) - w["inner"][0]))
+
+
+def _transpose_conv(record: Record) -> int:
+    w = record.fields
+    x_row, y_row = w["in_w"] * w["in_c"], w["out_w"] * w["out_c"]
+    needed = []
+    for row in range(w["out_h"]):
+        above = row + w["pad_top"] - (w["kernel_h"] - 1)
+        lowest = min(max(0, -(-above // w["stride_h"])), w["in_h"])
+        needed.append((row + 1) * y_row - lowest * x_row)
+    growth = w["out_h"] * y_row - w["in_h"] * x_row
+    return int(min(max(needed) + max(0, growth) * (w["batches"] - 1), NEVER))
+
+
 _FORMULAS: dict[str, Callable[[Record], int]] = {
     "ADD": _binary,
     "ASSIGN": _never,
     "AVERAGE_POOL_2D": _window,
     "CONV_2D": _window,
+    "CONCATENATION": _concatenation,
     "COPY": _in_place,
     "DEQUANTIZE": _dequantize,
     "DEPTHWISE_CONV_2D": _window,
@@ -132,11 +154,14 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "MINIMUM": _binary,
     "MUL": _binary,
     "PAD": _never,
+    "PRELU": _binary,
     "QUANTIZE": _quantize,
     "RELU": _in_place,
     "REQUANTIZE": _requantize,
+    "RESIZE_NEAREST_NEIGHBOR": _never,
     "SOFTMAX": _in_place,
     "STRIDED_COPY": _strided_copy,
     "SUB": _binary,
     "SVDF": _never,
+    "TRANSPOSE_CONV": _transpose_conv,
 }

@@ -12,18 +12,18 @@ from torpor.compile.lowering import Record, lower_op, site_of
 from torpor.compile.movement import DTYPES
 from torpor.compile.ops.pad import code_bytes, fill_of, paddings_of
 from torpor.compile.ops.relu import relu_bounds
-from torpor.compile.ops.reshape import EXPANDED
+from torpor.compile.ops.reshape import EXPANDED, shapes_fit
+from torpor.compile.shape_passes import VIEWS, fold_views, group_axes, ignore_shapes
 from torpor.compile.variables import resolve_variables, share_states
 from torpor.graph.model import Graph, Op, Tensor
 
 Reasons = list[str]
 Pass = Callable[[Graph], tuple[Graph, Reasons]]
 
-_VIEWS = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _SLICES = ("SLICE", "SPLIT", "SPLIT_V", "STRIDED_SLICE")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _POOLS = ("AVERAGE_POOL_2D", "MAX_POOL_2D")
-_CLAMPING = (*_CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "SUB", "MUL", *_POOLS)
+_CLAMPING = (*_CONVOLUTIONS, "TRANSPOSE_CONV", "FULLY_CONNECTED", "ADD", "SUB", "MUL", *_POOLS)
 
 
 def _label(op: Op) -> str:
@@ -79,7 +79,7 @@ def drop_views(graph: Graph) -> tuple[Graph, Reasons]:
     views: dict[int, int] = {}
     reasons = []
     for op in graph.ops:
-        if op.name not in _VIEWS or not _is_view(graph, op):
+        if op.name not in VIEWS or not _is_view(graph, op):
             kept.append(op)
         elif graph.root(views.get(op.inputs[0], op.inputs[0])) in graph.inputs and (
             op.outputs[0] in graph.outputs
@@ -99,7 +99,7 @@ def _is_view(graph: Graph, op: Op) -> bool:
     if op.name == "EXPAND_DIMS" and x.dtype not in EXPANDED:
         return False
     plain = x.data is None and not x.is_variable and not y.is_variable
-    return plain and x.dtype == y.dtype and x.elements == y.elements
+    return plain and x.dtype == y.dtype and shapes_fit(graph, op)
 
 
 def fuse_pad(graph: Graph) -> tuple[Graph, Reasons]:
@@ -223,12 +223,14 @@ def _in_a_row(record: Record, x: Tensor) -> bool:
 
 PASSES: tuple[Pass, ...] = (
     resolve_variables,
+    ignore_shapes,
     drop_dead,
     part_splits,
+    fold_views,
     drop_views,
-    drop_dead,
     fuse_pad,
     fuse_activation,
+    group_axes,
     fuse_slice,
     share_states,
 )

@@ -69,6 +69,16 @@ _FULLY_CONNECTED = {
     "keep_num_dims": Option(2, "?", False),
     "bias_type": Option(4, "b", 0, DTYPES),
 }
+_CONCATENATION = {"axis": Option(0, "i"), "activation": Option(1, "b", 0, ACTIVATIONS)}
+_TRANSPOSE_CONV = {
+    "padding": _PADDING,
+    **_STRIDES,
+    "activation": Option(3, "b", 0, ACTIVATIONS),
+}
+_RESIZE_NEAREST_NEIGHBOR = {
+    "align_corners": Option(0, "?", False),
+    "half_pixel_centers": Option(1, "?", False),
+}
 _STRIDED_SLICE = {
     "begin_mask": Option(0, "i"),
     "end_mask": Option(1, "i"),
@@ -81,6 +91,7 @@ _STRIDED_SLICE = {
 KINDS: dict[int, Kind] = {
     0: Kind("ADD", 11, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     1: Kind("AVERAGE_POOL_2D", 5, _POOL),
+    2: Kind("CONCATENATION", 10, _CONCATENATION),
     3: Kind("CONV_2D", 1, _CONV),
     4: Kind("DEPTHWISE_CONV_2D", 2, _DEPTHWISE),
     6: Kind("DEQUANTIZE"),
@@ -99,14 +110,19 @@ KINDS: dict[int, Kind] = {
     39: Kind("TRANSPOSE"),
     40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
     41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
-    43: Kind("SQUEEZE"),
+    43: Kind("SQUEEZE", 30, {"squeeze_dims": Option(0, "vi")}),
     45: Kind("STRIDED_SLICE", 32, _STRIDED_SLICE),
     49: Kind("SPLIT", 35, {"num_splits": Option(0, "i")}),
+    54: Kind("PRELU"),
     55: Kind("MAXIMUM"),
     57: Kind("MINIMUM"),
     60: Kind("PADV2"),
     65: Kind("SLICE"),
+    67: Kind("TRANSPOSE_CONV", 49, _TRANSPOSE_CONV),
     70: Kind("EXPAND_DIMS"),
+    77: Kind("SHAPE"),
+    83: Kind("PACK"),
+    97: Kind("RESIZE_NEAREST_NEIGHBOR", 74, _RESIZE_NEAREST_NEIGHBOR),
     98: Kind("LEAKY_RELU", 75, {"alpha": Option(0, "f", 0.0)}),
     101: Kind("ABS"),
     102: Kind("SPLIT_V", 79, {"num_splits": Option(0, "i")}),

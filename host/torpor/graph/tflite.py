@@ -174,13 +174,14 @@ def _option(index: int, kind: Kind, name: str, option: Option, table: Table | No
 
 
 def _check_ends(graph: Graph) -> None:
-    """Check that the model has inputs and outputs, each named once."""
+    """Check that the model has inputs and outputs, and no input twice."""
     for what, indices in (("input", graph.inputs), ("output", graph.outputs)):
         if not indices:
             raise ModelError(f"the model has no {what}")
-        inside = all(0 <= t < len(graph.tensors) for t in indices)
-        if not inside or len(set(indices)) != len(indices):
-            raise ModelError(f"the model's {what}s are not distinct tensors")
+        if any(not 0 <= t < len(graph.tensors) for t in indices):
+            raise ModelError(f"the model has an {what} that is not there")
+    if len(set(graph.inputs)) != len(graph.inputs):
+        raise ModelError("the model's inputs are not distinct tensors")
 
 
 def _check_order(graph: Graph) -> None:

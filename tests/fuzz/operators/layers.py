@@ -97,6 +97,30 @@ def depthwise_conv_2d(s: Sketch, _name: str) -> list[int]:
     return [y]
 
 
+@generator("TRANSPOSE_CONV")
+def transpose_conv(s: Sketch, _name: str) -> list[int]:
+    x = s.activation(4, at_most=600)
+    _, height, width, in_c = s.graph.shape(x)
+    out_c = s.draw.integer(1, 6)
+    kernel = s.draw.integer(1, 4), s.draw.integer(1, 4)
+    stride = s.draw.integer(1, 3), s.draw.integer(1, 3)
+    w = s.weights((out_c, *kernel, in_c), 0)
+    y = s.graph.transpose_conv(
+        x,
+        w,
+        s.bias(x, w, out_c) if len(s.graph.scales(w)) == out_c else None,
+        size=(
+            max(1, height * stride[0] + s.draw.integer(-2, 3)),
+            max(1, width * stride[1] + s.draw.integer(-2, 3)),
+        ),
+        **s.output(_sum_scale(s, x, w, max(1, kernel[0] * kernel[1] * in_c // math.prod(stride)))),
+        stride=stride,
+        padding=s.draw.pick(("valid", "same")),
+        activation=s.activation_name(),
+    )
+    return [y]
+
+
 @generator("FULLY_CONNECTED")
 def fully_connected(s: Sketch, _name: str) -> list[int]:
     x = s.activation(dtypes=("int8", "int16"))
@@ -130,6 +154,8 @@ def mean(s: Sketch, _name: str) -> list[int]:
     rank = len(s.graph.shape(x))
     first = s.draw.below(rank)
     axes = list(range(first, s.draw.integer(first, rank - 1) + 1))
+    if s.draw.chance(0.3):
+        axes = s.draw.permutation(rank)[: s.draw.integer(1, rank)]
     if s.draw.chance(0.3):
         axes = [a - rank for a in axes]
     keep = len(axes) == rank or s.draw.chance(0.5)

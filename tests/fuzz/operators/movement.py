@@ -165,3 +165,32 @@ def split_v(s: Sketch, _name: str) -> list[int]:
     where = _numbers(s, axis - len(shape) * s.draw.chance(0.3))
     s.graph.op("SPLIT_V", [x, _numbers(s, sizes), where], outputs, options)
     return outputs
+
+
+@generator("CONCATENATION")
+def concatenation(s: Sketch, _name: str) -> list[int]:
+    first = s.activation(at_most=600)
+    shape, dtype = s.graph.shape(first), s.graph.dtype(first)
+    axis = s.draw.below(len(shape))
+    codes: dict[str, Any] = {"scale": s.graph.scale(first), "zero_point": s.graph.zero_point(first)}
+    operands = [first]
+    for _ in range(s.draw.integer(0, 9 if s.draw.chance(0.1) else 3)):
+        part = [*shape[:axis], s.draw.integer(1, 4), *shape[axis + 1 :]]
+        if s.draw.chance(0.2):
+            operands.append(first)
+        elif s.draw.chance(0.4):
+            values = s.draw.rng().integers(-128, 128, part)
+            operands.append(s.graph.constant(values, dtype, **codes))
+        else:
+            s.inputs.append(s.graph.input(part, dtype, **codes))
+            operands.append(s.reading(s.inputs[-1]))
+    operands = [operands[i] for i in s.draw.permutation(len(operands))]
+    return [s.graph.concatenation(operands, axis - len(shape) * s.draw.chance(0.3))]
+
+
+@generator("RESIZE_NEAREST_NEIGHBOR")
+def resize_nearest_neighbor(s: Sketch, _name: str) -> list[int]:
+    x = s.activation(4, at_most=600)
+    size = s.draw.integer(1, 12), s.draw.integer(1, 12)
+    corners, centers = s.draw.chance(0.4), s.draw.chance(0.4)
+    return [s.graph.resize_nearest_neighbor(x, size, corners=corners, centers=centers)]

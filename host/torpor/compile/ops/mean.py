@@ -11,9 +11,7 @@ from torpor.graph.model import Tensor
 _MAX_REDUCED = {"int8": 1 << 23, "int16": 1 << 16}  # as firmware/infer/ops/mean.c has it
 
 
-@operator(
-    "MEAN", supports="int8 or int16 input and output, constant int32 axes that are neighbours"
-)
+@operator("MEAN", supports="int8 or int16 input and output, constant int32 axes")
 def lower(site: Site) -> Record:
     """Folds x into [outer, reduced, inner]."""
     x = site.activation(0, *ACTIVATIONS)
