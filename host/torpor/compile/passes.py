@@ -45,7 +45,7 @@ def drop_dead(graph: Graph) -> tuple[Graph, Reasons]:
             reasons.append(f"{_label(op)} dropped: nothing reads its output")
         else:
             kept.insert(0, op)
-            needed |= {graph.root(t) for t in op.inputs}
+            needed |= {graph.root(t) for t in op.inputs if t >= 0}
     return graph.with_ops(kept), reasons
 
 
