@@ -45,16 +45,6 @@ def binary(s: Sketch, name: str) -> list[int]:
     return [s.graph.binary(name, a, b, **codes, activation=s.activation_name())]
 
 
-@generator("PRELU")
-def prelu(s: Sketch, name: str) -> list[int]:
-    x = s.activation()
-    shape = [n if s.draw.chance(0.5) else 1 for n in s.graph.shape(x)]
-    alpha = s.weights(shape[s.draw.below(len(shape)) :], None)
-    y = s.graph.tensor(s.graph.shape(x), **s.output(s.graph.scale(x)))
-    s.graph.op(name, [x, alpha], [y])
-    return [y]
-
-
 @generator("RELU")
 def relu(s: Sketch, name: str) -> list[int]:
     x = s.activation(dtypes=WIDE)
