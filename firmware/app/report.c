@@ -16,13 +16,36 @@ static bool is_int8(const infer_t *model)
     return infer_output_info(model, 0)->type == PLAN_TYPE_INT8;
 }
 
+/* Element `i` of an output, as a number of the same order: of a float its bits, those of negative
+ * ones turned round. */
+static int32_t rank_of(const void *output, uint32_t i, uint32_t type)
+{
+    int32_t bits;
+    switch (type) {
+    case PLAN_TYPE_INT8:
+        return ((const int8_t *)output)[i];
+    case PLAN_TYPE_UINT8:
+    case PLAN_TYPE_BOOL:
+        return ((const uint8_t *)output)[i];
+    case PLAN_TYPE_INT16:
+        return ((const int16_t *)output)[i];
+    default:
+        memcpy(&bits, (const uint8_t *)output + i * sizeof bits, sizeof bits);
+        return type == PLAN_TYPE_FLOAT32 && bits < 0 ? bits ^ INT32_MAX : bits;
+    }
+}
+
 uint32_t report_best(const infer_t *model)
 {
-    const int8_t *codes = infer_output(model, 0);
-    uint32_t count = is_int8(model) ? infer_output_bytes(model, 0) : 0;
+    const plan_io_t *info = infer_output_info(model, 0);
+    const void *output = infer_output(model, 0);
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < info->rank; i++) {
+        count *= info->dims[i];
+    }
     uint32_t best = 0;
     for (uint32_t i = 1; i < count; i++) {
-        if (codes[i] > codes[best]) {
+        if (rank_of(output, i, info->type) > rank_of(output, best, info->type)) {
             best = i;
         }
     }

@@ -9,7 +9,7 @@
 #include "core/text.h"
 #include "infer/infer.h"
 
-/* Index of the largest code in output 0 (the first of equal ones); 0 if that is not int8. */
+/* Index of the largest element of output 0, whatever its type; the first of equal ones. */
 uint32_t report_best(const infer_t *model);
 
 /* Writes "window 3: walking (score 97 %)" for class `best` of output 0. Without a label the class

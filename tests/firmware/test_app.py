@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,11 +105,26 @@ def test_only_the_scale_of_a_softmax_has_a_score(bench: Library, io: dict[str, A
     assert run(start(bench, copies(2, **io).build()), b"\x01\x02")[1] == ["class 1"]
 
 
-@pytest.mark.parametrize("kind", ["UINT8", "BOOL"])
-def test_outputs_that_are_not_int8_have_no_best(bench: Library, kind: str) -> None:
-    io: dict[str, Any] = {"type": CONST[f"PLAN_TYPE_{kind}"], "scale": 1 / 256}
-    result, lines = run(start(bench, copies(3, **io).build()), b"\x01\x01\x05")
-    assert (result.best, lines, result.data) == (0, ["class 0"], b"\x01\x01\x05")
+LARGEST: list[tuple[str, list[float], int]] = [
+    ("INT8", [-1, -128, 0, -3], 2),
+    ("UINT8", [1, 200, 127, 5], 1),
+    ("BOOL", [0, 0, 1, 1], 2),
+    ("INT16", [-1, -300, 255, 256], 3),
+    ("INT32", [-(1 << 31), -5, -70_000, -6], 1),
+    ("FLOAT32", [-1.5, -0.25, -3e38, -0.5], 1),
+    ("FLOAT32", [0.125, 1e-30, 7.5, -9.0], 2),
+    ("FLOAT32", [-0.0, 0.0, -1.0, -2.0], 1),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "best"), LARGEST, ids=str)
+def test_the_best_is_the_largest_of_any_type(
+    bench: Library, kind: str, values: list[float], best: int
+) -> None:
+    data = np.array(values, kind.lower()).tobytes()
+    io: dict[str, Any] = {"type": CONST[f"PLAN_TYPE_{kind}"], "dims": [2, 2, 1, 1, 1], "rank": 2}
+    result, lines = run(start(bench, copies(len(data), **io).build()), data)
+    assert (result.best, lines, result.data) == (best, [f"class {best}"], data)
 
 
 def test_a_long_label_is_cut_and_the_line_still_ends(bench: Library) -> None:
