@@ -4,7 +4,11 @@
 from torpor.compile.lowering import Record, Site, operator
 
 
-@operator("READ_VARIABLE", supports="a variable that ASSIGN_VARIABLE assigns, of the same type")
+@operator(
+    "READ_VARIABLE",
+    supports="a variable of any type (VAR_HANDLE) that ASSIGN_VARIABLE assigns, or CALL_ONCE with "
+    "constants",
+)
 def read(site: Site) -> Record:
     """Copies the state. Source: micro/kernels/read_variable.cc."""
     y = site.graph.tensors[site.op.outputs[0]]
@@ -16,7 +20,7 @@ def read(site: Site) -> Record:
     )
 
 
-@operator("ASSIGN_VARIABLE", supports="a computed value")
+@operator("ASSIGN_VARIABLE", supports="a computed value of any type")
 def assign(site: Site) -> Record:
     """Copies into the state. Source: micro/kernels/assign_variable.cc."""
     x = site.any_input(0)
