@@ -313,3 +313,34 @@ def test_an_activation_of_int16_is_fused_into_the_operator_before(name: str) -> 
     for tensor in (s, y):
         g._tensors[tensor].type = g._tensors[a].type
     assert equal(g.build([y]), [codes("int16", 1)]).kernels == ("ADD_S16",)
+
+
+# ---- ends of models
+
+
+def test_a_float_output_that_tells_a_range_of_codes_has_none() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 8), scale=0.1)
+    y = g.tensor((1, 8), "float32", scale=0.5, zero_point=7)
+    g.op("DEQUANTIZE", [x], [y])
+    model = g.build([y])
+    equal(model, [codes("int8", 1, 8)])
+    (info,) = Engine(compile_model(model).plan).outputs
+    assert (info.scale, info.zero_point, info.dtype) == (0.0, 0, np.dtype(np.float32))
+
+
+def test_an_input_without_a_scale_is_not_to_blame_for_an_operator_that_nobody_knows() -> None:
+    g = GraphBuilder()
+    x = g.input((1, 8), "int16", scale=None)
+    y = g.tensor((1, 8), "int16")
+    g.op("CUSTOM", [x], [y])
+    with pytest.raises(UnsupportedError, match="CUSTOM"):
+        compile_model(g.build([y]))
+
+
+@pytest.mark.parametrize(("dtype", "point"), [("uint8", 256), ("uint8", -1), ("int16", 1 << 15)])
+def test_a_zero_point_outside_the_type_of_an_input_is_refused(dtype: str, point: int) -> None:
+    g = GraphBuilder()
+    x = g.input((1, 8), dtype, scale=0.1, zero_point=point)
+    with pytest.raises(ModelError, match=f"zero point outside {dtype}"):
+        compile_model(g.build([g.reshape(x, (8,))]))

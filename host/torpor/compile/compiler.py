@@ -176,9 +176,11 @@ def _check_end(tensor: Tensor, what: str) -> None:
             f"{where}: inputs and outputs are one of {', '.join(TYPES)}",
             "quantize the model with torpor quantize",
         )
-    codes = tensor.dtype in CODE_RANGES
-    if not tensor.elements or (codes and (len(tensor.scales) != 1 or len(tensor.zero_points) > 1)):
-        raise ModelError(f"{where}: needs elements, one scale and one zero point")
+    codes = CODE_RANGES.get(tensor.dtype)
+    if not tensor.elements or (codes and max(len(tensor.scales), len(tensor.zero_points)) > 1):
+        raise ModelError(f"{where}: needs elements, and at most one scale and one zero point")
+    if codes and tensor.zero_point not in codes:
+        raise ModelError(f"{where}: zero point outside {tensor.dtype}")
     if len(tensor.shape) > CONST["PLAN_MAX_DIMS"]:
         raise UnsupportedError(f"{where}: more than {CONST['PLAN_MAX_DIMS']} dimensions")
 
@@ -282,13 +284,14 @@ def _io_table(graph: Graph, numbers: dict[int, int], names: Sequence[int]) -> by
     found = []
     for t, name in zip((*graph.inputs, *graph.outputs), names, strict=True):
         tensor = graph.tensors[t]
+        codes = tensor.dtype not in ("float32", "bool")
         members = {
             "tensor": numbers[t],
             "type": TYPES[tensor.dtype],
             "rank": len(tensor.shape),
             "dims": [*tensor.shape, *[1] * (CONST["PLAN_MAX_DIMS"] - len(tensor.shape))],
-            "scale": tensor.scale,
-            "zero_point": tensor.zero_point,
+            "scale": tensor.scale if codes else 0.0,
+            "zero_point": tensor.zero_point if codes else 0,
             "name": name,
         }
         found.append(pack_struct("plan_io_t", members))
