@@ -168,6 +168,27 @@ def test_a_variable_read_before_the_assignment_may_be_the_output() -> None:
     assert kernels(assert_same_stream(m.build(before))) == ["COPY", "ASSIGN"]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "quantization"),
+    [
+        ("int16", {"scale": 0.1, "zero_point": 300}),
+        ("int16", {"scale": 0.1, "zero_point": 0}),
+        ("int32", {"scale": 0.1, "zero_point": -2}),
+        ("uint8", {"scale": 0.1, "zero_point": 200}),
+        ("float32", {"scale": None}),
+    ],
+)
+def test_a_variable_of_another_type_begins_at_its_zero_points_last_byte_in_each_byte(
+    dtype: str, quantization: dict[str, Any]
+) -> None:
+    graph = GraphBuilder()
+    x = graph.input((1, 3), dtype, **quantization)
+    handle = graph.var_handle("v")
+    before = graph.read_variable(handle, (1, 3), dtype=dtype, **quantization)
+    graph.assign_variable(handle, x)
+    assert_same_stream(graph.build([before]))
+
+
 def test_a_variable_assigned_to_another_is_a_delay() -> None:
     m = Model()
     first, second = m.variable("first"), m.variable("second")
