@@ -27,8 +27,10 @@ HEAD = """# Operators
 Written by `python tools/operators_table.py` from the compiler's own sources; do not edit.
 
 Every operator gives the bytes of TensorFlow Lite Micro's interpreter from PyPI, or is refused in
-one sentence that names the operator and the tensor. The last column is what that interpreter runs
-and torpor refuses; what the interpreter refuses itself is refused as well and not listed.
+one sentence that names the operator and the tensor. The last column has the sentences that are
+torpor's own, with N for a number of the model; what is refused because that interpreter refuses it
+is not listed. A constant where an activation is expected is refused by all operators that do not
+name it.
 """
 COLUMNS = ("operator", "int8", "int4", "int16", "others", "supported", "kernels", "refused")
 GOLDEN = "TensorFlow Lite Micro"

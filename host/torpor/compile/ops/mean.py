@@ -46,7 +46,7 @@ def _fold(site: Site, x: Tensor) -> tuple[int, int, int]:
     wide = sorted({a % rank for a in axes if x.shape[a] > 1})
     if not wide:
         return x.elements, 1, 1
-    if any(x.shape[i] > 1 for i in range(wide[0], wide[-1]) if i not in wide):
-        site.unsupported("the axes are no neighbours", x)
+    between = [i for i in range(wide[0], wide[-1]) if i not in wide and x.shape[i] > 1]
+    site.need(not between, "the axes are no neighbours: shape_passes.py makes them so", x)
     outer, count = math.prod(x.shape[: wide[0]]), math.prod(x.shape[i] for i in wide)
     return outer, count, x.elements // count // outer
