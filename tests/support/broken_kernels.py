@@ -6,6 +6,7 @@ is compiled with it, so that a change in a shared header breaks that kernel alon
 """
 
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class Workshop:
 
     def build(self, broken: Broken) -> tuple[cffi.FFI, Any]:
         """Return (ffi, library) as torpor.engine.library.open_infer does, with the change."""
-        place = self._folder / str(len(list(self._folder.glob("*.so"))))
+        place = Path(tempfile.mkdtemp(dir=self._folder))
         changed = place / "infer" / "kernels" / broken.file
         changed.parent.mkdir(parents=True)
         text = (INFER / "kernels" / broken.file).read_text(encoding="utf-8")

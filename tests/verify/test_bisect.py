@@ -215,6 +215,56 @@ def test_what_overwrites_a_tensor_that_is_still_needed_is_named(
     assert finding.tensor == a
 
 
+# ---- states
+
+
+def test_a_wrong_state_is_named(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    g = GraphBuilder()
+    x = g.input((1, 6), scale=0.05)
+    feature = g.constant(codes(rng, (4, 6)), scale=0.01)
+    time = g.constant(rng.integers(-999, 999, (4, 3)), "int16", scale=0.001)
+    state = g.tensor((1, 12), "int16", scale=0.003, is_variable=True)
+    y = g.svdf(g.unary("RELU6", x), feature, time, state, scale=0.2)
+    model = g.build([g.softmax(y)])
+    broken = Broken("svdf_s8.c", "svdf_s8.c", "= (int16_t)code;", "= (int16_t)(code / 2);")
+    break_kernel(monkeypatch, workshop, broken)
+    finding = first_difference(model, shown(tflite=model))
+    assert finding is not None
+    assert [op.name for op in finding.operators] == ["SVDF"]
+    assert finding.tensor in (state, y)
+    assert reproduce(model, finding, shown(tflite=model)).cut.operators == (1,)
+
+
+def stream(copied: bool) -> bytes:
+    """Return a running sum in a variable; `copied` if the caller reads the variable, too."""
+    g = GraphBuilder()
+    x = g.input((1, 4), scale=0.1)
+    handle = g.var_handle("v")
+    y = g.read_variable(handle, (1, 4), scale=0.1)
+    total = g.add(x, y, scale=0.1)
+    g.assign_variable(handle, total)
+    return g.build([total, y] if copied else [total])
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_the_operator_that_assigns_a_wrong_variable_is_named(
+    copied: bool, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = stream(copied)
+    assert first_difference(model, shown(tflite=model)) is None
+    missed = Broken("assign.c", "assign.c", "c->bytes);", "c->bytes - 1);")
+    break_kernel(monkeypatch, workshop, missed)
+    finding = first_difference(model, shown(tflite=model))
+    assert finding is not None
+    assert [op.name for op in finding.operators] == ["ASSIGN_VARIABLE"]
+    assert finding.invocation == 1
+    assert not finding.overwrites
+    again = reproduce(model, finding, shown(tflite=model))
+    assert again.cut.tflite == model
+    assert len(again.invocations) == 2
+
+
 # ---- where only outputs can be seen: a broken kernel stands for a device
 
 
@@ -287,7 +337,7 @@ def test_what_is_right_alone_is_shown_with_all_that_comes_before(
     assert finding is not None
     smallest = reproduce(every_kind(), finding, shown(), Pair)
     assert smallest.cut.operators == (0, 1, 2, 3, 4, 5, 6)
-    assert len(smallest.invocations) == finding.invocation + 1
+    assert len(smallest.invocations) == 1
 
 
 def test_this_computer_is_a_runner_as_well() -> None:

@@ -61,7 +61,7 @@ class OpName:
 
 @dataclass(frozen=True)
 class Finding:
-    """The first difference.
+    """The first difference. A variable is shown as the tensor that it is read into.
 
     Attributes:
         step: which operator of the plan, -1 if only the order of tensors in memory matters.
@@ -119,43 +119,64 @@ def first_difference(tflite: bytes, invocations: Invocations) -> Finding | None:
         golden.invoke(inputs)
         engine.write_inputs(inputs)
         for step in range(len(compiled.records)):
+            for tensor, part in watch.before[step]:
+                expected, found = golden.tensor(tensor), engine.tensor(part)
+                if found != expected.tobytes():
+                    return watch.finding(watch.assigns[part], tensor, expected, found, number)
             engine.step(step)
             for tensor in watch.after[step]:
-                expected = golden.tensor(tensor)
-                found = np.frombuffer(engine.tensor(compiled.numbers[tensor]), expected.dtype)
-                if found.tobytes() != expected.tobytes():
+                expected, found = golden.tensor(tensor), engine.tensor(compiled.numbers[tensor])
+                if found != expected.tobytes():
                     return watch.finding(step, tensor, expected, found, number)
     return None
 
 
 class _Watch:
-    """What is to be compared after each step: what it wrote first, then what is still needed."""
+    """What is to be compared when, as tensors of the file.
+
+    Attributes:
+        before: for each step (tensor, tensor of the plan) of the variables that it reads.
+        after: for each step what it wrote, then what is still needed.
+        assigns: tensor of the plan -> the step that assigns this variable.
+    """
 
     def __init__(self, graph: Graph, compiled: Compiled) -> None:
         self._graph, self._compiled = graph, compiled
-        self.after: list[list[int]] = []
+        numbers = compiled.numbers
         spans = [(t["first"], t["last"]) for t in Plan.parse(compiled.plan).tensors]
-        holders = {compiled.numbers[t]: t for t in graph.inputs}
+        self.assigns = {
+            numbers[t]: step
+            for step, record in enumerate(compiled.records)
+            for t in record.states.values()
+            if not _is_kept(graph, t)
+        }
+        self.before: list[list[tuple[int, int]]] = []
+        self.after: list[list[int]] = []
+        holders = {numbers[t]: t for t in graph.inputs}
         for step, record in enumerate(compiled.records, 1):
+            assigned = [t for t in record.reads if numbers[t] in self.assigns]
+            shown = [t if _is_kept(graph, t) else record.writes[0] for t in assigned]
+            self.before.append([(t, numbers[a]) for t, a in zip(shown, assigned, strict=True)])
             written = [t for t in (*record.writes, *record.states.values()) if _is_kept(graph, t)]
-            holders |= {compiled.numbers[t]: t for t in written}
+            holders |= {numbers[t]: t for t in written}
             needed = [t for n, t in holders.items() if spans[n][0] <= step < spans[n][1]]
             self.after.append(list(dict.fromkeys([*written, *needed])))
 
     def finding(
-        self, step: int, tensor: int, expected: Array, found: Array, invocation: int
+        self, step: int, tensor: int, expected: Array, found: bytes, invocation: int
     ) -> Finding:
-        """Return what differs in a tensor after a step."""
+        """Return what differs in a tensor because of a step."""
         record, graph = self._compiled.records[step], self._graph
+        own = not record.writes or tensor in (*record.writes, *record.states.values())
         return make_finding(
             graph,
             graph.tensors[tensor],
             expected,
-            found,
+            np.frombuffer(found, expected.dtype),
             step=step,
             kernel=record.code,
             operators=_behind(graph, self._compiled, step),
-            overwrites=tensor not in (*record.writes, *record.states.values()),
+            overwrites=not own,
             invocation=invocation,
         )
 
@@ -267,8 +288,8 @@ def reproduce(
     """Return the smallest of these that differs too: the operators alone, all up to them, all."""
     for found in _candidates(tflite, finding, invocations):
         with contextlib.suppress(ModelError):
-            if _differs(found, opens):
-                return found
+            if needed := _needed(found, opens):
+                return Reproduction(found.cut, found.invocations[:needed])
     graph = read_tflite(tflite)
     whole = Cut(tflite, graph.inputs, tuple(op.index for op in graph.ops))
     return Reproduction(whole, [list(x) for x in invocations[: finding.invocation + 1]])
@@ -277,31 +298,33 @@ def reproduce(
 def _candidates(
     tflite: bytes, finding: Finding, invocations: Invocations
 ) -> Iterator[Reproduction]:
-    if not finding.operators:
-        return
     graph = read_tflite(tflite)
+    if not finding.operators or graph.subgraphs:
+        return
     output = graph.ops[finding.operators[-1].index].outputs
     alone = cut_out(tflite, [op.index for op in finding.operators], output)
-    shown = invocations[: finding.invocation + 1]
+    if not output or not all(_is_kept(graph, t) for t in alone.inputs):
+        return
     golden = Golden(tflite, keep_tensors=True)
     kept = []
-    for inputs in shown:
+    for inputs in invocations:
         golden.invoke(inputs)
         kept.append([golden.tensor(t) for t in alone.inputs])
-    yield Reproduction(alone, kept[-1:])
+    yield Reproduction(alone, [kept[finding.invocation]])
     yield Reproduction(alone, kept)
     wanted = [*output, *([finding.tensor] if finding.overwrites else [])]
     before = sorted({i for t in wanted for i in between(graph, t)})
     prefix = cut_out(tflite, before, list(dict.fromkeys(wanted)))
     places = [graph.inputs.index(t) for t in prefix.inputs]
-    yield Reproduction(prefix, [[x[i] for i in places] for x in shown])
+    yield Reproduction(prefix, [[x[i] for i in places] for x in invocations])
 
 
-def _differs(found: Reproduction, opens: Open) -> bool:
+def _needed(found: Reproduction, opens: Open) -> int:
+    """Return how many invocations show a difference, 0 if all of them show none."""
     golden = Golden(found.cut.tflite)
     with opens(found.cut.tflite) as device:
-        for inputs in found.invocations:
+        for number, inputs in enumerate(found.invocations, 1):
             expected, ours = golden.invoke(inputs), device.invoke(inputs)
             if any(a.tobytes() != b.tobytes() for a, b in zip(expected, ours, strict=True)):
-                return True
-    return False
+                return number
+    return 0
