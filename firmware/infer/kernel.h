@@ -93,6 +93,7 @@ extern const infer_kernel_t infer_max_pool_2d_s16;
 extern const infer_kernel_t infer_mean_s16;
 extern const infer_kernel_t infer_svdf_s8;
 extern const infer_kernel_t infer_assign;
+extern const infer_kernel_t infer_transpose_conv_s16;
 
 /* The kernel of an operator code, or NULL. */
 static inline const infer_kernel_t *infer_find_kernel(uint32_t code)

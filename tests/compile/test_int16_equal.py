@@ -23,10 +23,10 @@ BIAS = st.sampled_from([None, "int32", "int64"])
 
 
 def bias(g: GraphBuilder, seed: int, layer: tuple[int, int], count: int, dtype: str | None) -> Any:
-    """Return a bias of int32 or int64, now and then one beyond what 32 bits hold, or none."""
+    """Return a bias of this type, now and then one beyond what 32 bits hold, or none."""
     if dtype is None:
         return None
-    top = 1 << (40 if dtype == "int64" and seed % 2 else 20)
+    top = 1 << {"int16": 15, "int32": 20, "int64": 40 if seed % 2 else 20}[dtype]
     return g.bias(*layer, np.random.default_rng(seed).integers(-top, top, count), dtype)
 
 
@@ -96,6 +96,34 @@ def test_depthwise_conv_2d(
     options["dilation"] = dilation(g, x, kernel, data.draw(PAIR))
     constant = bias(g, seed, (x, w), in_c * multiplier, dtype)
     equal(g, g.depthwise_conv_2d(x, w, constant, scale=scales[1], **options), seed)
+
+
+@FEW
+@given(
+    image=st.tuples(st.integers(1, 2), st.integers(1, 5), st.integers(1, 5), st.integers(1, 5)),
+    out=st.tuples(st.integers(1, 12), st.integers(1, 12), st.integers(1, 4)),
+    kernel=PAIR,
+    options=windows(),
+    dtype=st.sampled_from([None, "int64", "int16"]),
+    per_channel=st.booleans(),
+    seed=SEEDS,
+)
+def test_transpose_conv(
+    *,
+    image: tuple[int, ...],
+    out: tuple[int, int, int],
+    kernel: tuple[int, int],
+    options: dict[str, Any],
+    dtype: str | None,
+    per_channel: bool,
+    seed: int,
+) -> None:
+    """The output has any size."""
+    g = GraphBuilder()
+    x = g.input(image, "int16", scale=0.001)
+    w = weights(g, seed, "int8", (out[2], *kernel, image[3]), axis=0, per_channel=per_channel)
+    constant = bias(g, seed, (x, w), out[2], dtype)
+    equal(g, g.transpose_conv(x, w, constant, size=out[:2], scale=0.01, **options), seed)
 
 
 @FEW

@@ -502,6 +502,15 @@ UNSUPPORTED: dict[str, tuple[OneOp, tuple[int | str, ...], str]] = {
         (1, 3, 3, 1),
         "tensor 2 .*must be int64",
     ),
+    "transposed: int32 bias beside int16": (
+        OneOp("TRANSPOSE_CONV", padding="SAME", stride_h=1, stride_w=1, activation="NONE")
+        .constant([1, 5, 5, 2], "int32")
+        .constant(ONES)
+        .reads((1, 5, 5, 4), dtype="int16")
+        .constant([1, 2], "int32"),
+        (1, 5, 5, 2, "int16"),
+        "tensor 3 .*must be int64 or int16",
+    ),
     "dense: zero point beside int16": (
         wide("FULLY_CONNECTED", (3, 6)).constant(MATRIX, zero_points=(4,)),
         (3, 2),

@@ -77,6 +77,7 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
             st.lists(st.sampled_from([-1, 0, 1, 2, 3, 6, 18]), min_size=5, max_size=5),
         ),
     },
+    "TRANSPOSE_CONV_S16": {**WINDOW, **CHANNELS},
     "TRANSPOSE_CONV_S8": {**WINDOW, **CHANNELS},
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
     "SVDF_S8": {"batches": SMALL, "in_n": SMALL, "units": SMALL},

@@ -94,7 +94,17 @@ def test_the_rounding_shift_rounds_ties_away_from_zero(x: int, shift: int) -> No
 
 @pytest.mark.parametrize(
     ("x", "shift", "expected"),
-    [(3, 1, 2), (-3, 1, -2), (1, 1, 1), (-1, 1, -1), (MAX, 31, 1), (MIN, 31, -1), (5, 0, 5)],
+    [
+        (3, 1, 2),
+        (-3, 1, -2),
+        (1, 1, 1),
+        (-1, 1, -1),
+        (MAX, 31, 1),
+        (MIN, 31, -1),
+        (5, 0, 5),
+        (-1, 2, 0),
+        (-5, 2, -1),
+    ],
 )
 def test_the_rounding_shift_at_its_corners(x: int, shift: int, expected: int) -> None:
     assert shim().shim_rounding_shr(x, shift) == expected
@@ -107,6 +117,11 @@ def test_requantize_rounds_twice_and_wraps_where_the_shift_overflows(
 ) -> None:
     high = doubling_high_mul(wrap(x << max(shift, 0)), multiplier)
     assert shim().shim_requantize(x, multiplier, shift) == rounding_shr(high, max(-shift, 0))
+
+
+@pytest.mark.parametrize(("shift", "expected"), [(0, 3), (1, 5), (2, 10), (-1, 2), (-2, 1)])
+def test_requantize_by_half_a_power_of_two(shift: int, expected: int) -> None:
+    assert shim().shim_requantize(5, 1 << 30, shift) == expected
 
 
 def test_requantize_differs_from_rounding_once() -> None:

@@ -529,6 +529,7 @@ def test_unknown_flags_are_refused(name: str) -> None:
         ("conv s8", ACC_32),
         ("depthwise s16", ACC_32),
         ("mean s16", ACC_32),
+        ("transpose conv s16", ACC_32),
         ("conv s16", CONST_A),
         ("assign", OVERLAP),
         ("svdf s8", OVERLAP),
@@ -602,6 +603,7 @@ GEOMETRY = {
     "conv s16": ["batches", "groups", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
     "depthwise s16": ["batches", "multiplier", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
     "fully connected s16": ["batches", "in_n", "out_n"],
+    "transpose conv s16": ["batches", "in_h", "in_w", "in_c", "out_h", "out_w", "out_c"],
     "max pool s16": ["batches", "channels", "in_h", "in_w", "out_h", "out_w"],
     "mean s16": ["outer", "reduced", "inner"],
     "mean": ["outer", "reduced", "inner"],
@@ -756,6 +758,7 @@ ZEROS = {
     "conv s16 narrow": ["x_zero_point", "y_zero_point"],
     "depthwise s16": ["x_zero_point", "y_zero_point"],
     "fully connected s16": ["x_zero_point", "y_zero_point", "w_zero_point"],
+    "transpose conv s16": ["x_zero_point", "y_zero_point"],
     "mean s16": ["x_zero_point", "y_zero_point"],
 }
 
@@ -882,6 +885,7 @@ def change_channels(plan: PlanBuilder, part: int, value: int, channel: int) -> N
     [
         *("conv s8", "conv s4", "depthwise s8", "fully connected s4", "svdf s8"),
         *("conv s16", "conv s16 narrow", "depthwise s16", "fully connected s16"),
+        "transpose conv s16",
     ],
 )
 @pytest.mark.parametrize("label", ["op 0.weights", "op 0.channels"])

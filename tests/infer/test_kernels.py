@@ -382,6 +382,45 @@ def expect_convolution(
     assert found == [clamp(y, *bounds) for y in expected]
 
 
+def spread(c: dict[str, int], x: NDArray[np.int16], w: Codes) -> NDArray[np.int64]:
+    """Sums of a TRANSPOSE_CONV, each input pixel spread over the output as the reference does."""
+    image = x.reshape(c["batches"], c["in_h"], c["in_w"], c["in_c"]).astype(np.int64)
+    y = np.zeros((c["batches"], c["out_h"], c["out_w"], c["out_c"]), np.int64)
+    for b, i, j in np.ndindex(c["batches"], c["in_h"], c["in_w"]):
+        for ky, kx in np.ndindex(c["kernel_h"], c["kernel_w"]):
+            row = i * c["stride_h"] + ky - c["pad_top"]
+            column = j * c["stride_w"] + kx - c["pad_left"]
+            if 0 <= row < c["out_h"] and 0 <= column < c["out_w"]:
+                y[b, row, column] += w[:, ky, kx].astype(np.int64) @ image[b, i, j]
+    return y
+
+
+@EXAMPLES
+@given(data=st.data(), c=convolutions(), bounds=bounds_16, seed=seeds)
+def test_a_transposed_convolution_of_int16(
+    *, data: st.DataObject, c: dict[str, int], bounds: list[int], seed: int
+) -> None:
+    c = {k: v for k, v in c.items() if not k.startswith(("groups", "dilation"))}
+    shape = c["out_c"], c["kernel_h"], c["kernel_w"], c["in_c"]
+    x = random_codes16(seed, c["batches"] * c["in_h"] * c["in_w"] * c["in_c"])
+    w = random_codes(seed + 1, int(np.prod(shape))).reshape(shape)
+    rescales_of = data.draw(channel_blocks(c["out_c"], narrow=False))
+
+    def arguments(plan: PlanBuilder) -> dict[str, Any]:
+        return {
+            **c,
+            **dict(zip(("act_min", "act_max"), bounds, strict=True)),
+            "weights": plan.put(w.tobytes()),
+            "channels": plan.put(rescales_of.block()),
+        }
+
+    count = c["batches"] * c["out_h"] * c["out_w"] * c["out_c"]
+    found = run16("TRANSPOSE_CONV_S16", x, count, arguments, rescales_of.flags)
+    sums = spread(c, x, w).reshape(-1, c["out_c"])
+    expected = [rescales_of.output(o, int(total)) for row in sums for o, total in enumerate(row)]
+    assert found == [clamp(y, *bounds) for y in expected]
+
+
 @EXAMPLES
 @given(
     shape=st.tuples(sizes, st.integers(1, 40), sizes),

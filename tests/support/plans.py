@@ -371,6 +371,16 @@ def transpose_conv() -> PlanBuilder:
     )
 
 
+def transpose_conv_16() -> PlanBuilder:
+    """As transpose_conv, of int16 activations."""
+    values = {k: v for k, v in TRANSPOSE_CONV.items() if k not in POINTS}
+    return one_op(
+        "TRANSPOSE_CONV_S16",
+        [120, 360],
+        lambda p: values | _weights_16(p, 90, 3, narrow=False),
+    )
+
+
 def concatenation() -> PlanBuilder:
     """Two rows, each of a tensor, a constant and a tensor."""
     plan = PlanBuilder()
@@ -569,6 +579,7 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
     "strided copy": lambda: one_op("STRIDED_COPY_S8", [30, 12], lambda _: STRIDED_COPY),
     "prelu": lambda: one_op("PRELU_S8", [12, 4, 12], lambda _: BINARY),
     "transpose conv": transpose_conv,
+    "transpose conv s16": transpose_conv_16,
     "concatenation": concatenation,
     "resize nearest neighbor": resize,
     "copy": lambda: one_op("COPY", [8, 8], lambda _: {"bytes": 8}),

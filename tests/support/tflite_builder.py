@@ -381,7 +381,7 @@ class GraphBuilder:
         wanted = [self.shape(x)[0], *size, self.shape(weights)[0]]
         if shape is None:
             shape = self.constant(np.asarray(wanted), "int32")
-        y = self.tensor(wanted, scale=scale, zero_point=zero_point)
+        y = self.tensor(wanted, self.dtype(x), scale=scale, zero_point=zero_point)
         operands = [shape, weights, x] if bias is None else [shape, weights, x, bias]
         self.op("TRANSPOSE_CONV", operands, [y], options)
         return y

@@ -86,7 +86,7 @@ static void transpose_conv_s8_run(const infer_t *model, const plan_op_t *op)
 const infer_kernel_t infer_transpose_conv_s8 = {
     .words = sizeof(plan_transpose_conv_t) / 4,
     .flags = PLAN_OP_OVERLAP | PLAN_OP_PER_TENSOR,
-    .check = infer_check_transpose_conv_s8,
+    .check = infer_check_transpose_conv,
     .overlap = infer_overlap_transpose_conv,
     .run = transpose_conv_s8_run,
 };

@@ -34,8 +34,7 @@ infer_status_t infer_check_softmax(const plan_header_t *, const plan_op_t *, inf
 infer_status_t infer_check_strided_copy(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_svdf(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
-infer_status_t infer_check_transpose_conv_s8(const plan_header_t *, const plan_op_t *,
-                                             infer_uses_t *);
+infer_status_t infer_check_transpose_conv(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 
 int32_t infer_overlap_binary(const plan_op_t *op);
 int32_t infer_overlap_concatenation(const plan_op_t *op);
@@ -85,11 +84,6 @@ void infer_window_uses(const infer_window_t *w, uint16_t x, uint16_t y, infer_us
 /* The formula of overlap.h. */
 int32_t infer_window_overlap(const infer_window_t *w);
 
-/* What TRANSPOSE_CONV records of all types have in common: shapes, and int8 weights. Fills `uses`
- * for input and output elements of `size` bytes. */
-infer_status_t infer_check_transpose_conv(const plan_header_t *plan, const plan_transpose_conv_t *c,
-                                          uint32_t size, infer_uses_t *uses);
-
 /* `n` and `m` as in plan.h's channel blocks: the one of this operator lies inside the data section,
  * aligned, and its multipliers and shifts are in range. */
 infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
@@ -112,7 +106,7 @@ int infer_layer_codes_ok(const plan_op_t *op, int32_t x_zero_point, int32_t y_ze
 /* Bytes of an element of the activations of a layer, pool or mean. */
 static inline uint32_t infer_layer_size(const plan_op_t *op)
 {
-    return op->code >= PLAN_OP_CONV_2D_S16 && op->code <= PLAN_OP_MEAN_S16 ? 2 : 1;
+    return op->code >= PLAN_OP_CONV_2D_S16 && op->code <= PLAN_OP_TRANSPOSE_CONV_S16 ? 2 : 1;
 }
 
 static inline int infer_code_ok(int32_t code)

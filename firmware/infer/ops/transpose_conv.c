@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Proof of TRANSPOSE_CONV records: the geometry of every type, and the rest of s8.
+ * Proof of TRANSPOSE_CONV records.
  */
 #include "infer/ops/ops.h"
 #include "infer/ops/sizes.h"
@@ -28,9 +28,11 @@ static infer_window_t window_of(const plan_transpose_conv_t *c)
     };
 }
 
-infer_status_t infer_check_transpose_conv(const plan_header_t *plan, const plan_transpose_conv_t *c,
-                                          uint32_t size, infer_uses_t *uses)
+infer_status_t infer_check_transpose_conv(const plan_header_t *plan, const plan_op_t *op,
+                                          infer_uses_t *uses)
 {
+    const plan_transpose_conv_t *c = (const plan_transpose_conv_t *)op;
+    uint32_t size = infer_layer_size(op);
     infer_window_t window = window_of(c);
     if (c->reserved != 0) {
         return INFER_E_RECORD;
@@ -41,19 +43,10 @@ infer_status_t infer_check_transpose_conv(const plan_header_t *plan, const plan_
     infer_use_typed(uses, c->x, size_mul4(c->batches, c->in_h, c->in_w, c->in_c), size, c->y,
                     size_mul4(c->batches, c->out_h, c->out_w, c->out_c), size);
     uint32_t weights = size_mul4(c->out_c, c->kernel_h, c->kernel_w, c->in_c);
-    return infer_data_ok(plan, c->weights, weights) ? INFER_OK : INFER_E_DATA;
-}
-
-infer_status_t infer_check_transpose_conv_s8(const plan_header_t *plan, const plan_op_t *op,
-                                             infer_uses_t *uses)
-{
-    const plan_transpose_conv_t *c = (const plan_transpose_conv_t *)op;
-    infer_status_t status = infer_check_transpose_conv(plan, c, 1, uses);
-    if (status != INFER_OK) {
-        return status;
+    if (!infer_data_ok(plan, c->weights, weights)) {
+        return INFER_E_DATA;
     }
-    if (!infer_code_ok(c->x_zero_point) || !infer_code_ok(c->y_zero_point) ||
-        !infer_activation_ok(c->act_min, c->act_max)) {
+    if (!infer_layer_codes_ok(op, c->x_zero_point, c->y_zero_point, c->act_min, c->act_max)) {
         return INFER_E_RANGE;
     }
     return infer_check_channels(plan, op, c->channels, c->out_c);
@@ -87,5 +80,5 @@ int32_t infer_overlap_transpose_conv(const plan_op_t *op)
         growth = growth < INT32_MAX ? growth : INT32_MAX;
         most += growth * (c->batches - 1);
     }
-    return most < INFER_OVERLAP_NEVER ? (int32_t)most : INFER_OVERLAP_NEVER;
+    return infer_overlap_bytes(most, infer_layer_size(op));
 }

@@ -102,19 +102,30 @@ def pack_layer(x: Tensor, weights: Tensor, rows: npt.NDArray[Any]) -> tuple[str,
 
 
 def channels_of(
-    site: Site, x: Tensor, channels: int, rescales: Sequence[Rescale]
+    site: Site,
+    x: Tensor,
+    channels: int,
+    rescales: Sequence[Rescale],
+    *,
+    position: int = 2,
+    wide: tuple[str, ...] = ("int64",),
 ) -> tuple[bytes, int]:
-    """Return (channel block, flags) of a layer with its bias at input 2.
+    """Return (channel block, flags) of a layer with its bias at input `position`.
 
     With int16 activations the type of the bias is that of the accumulator; `bias_type`, which not
     every operator has, is in its place where there is none (conv.cc, fully_connected.cc).
+
+    Args:
+        wide: types of the bias that go with accumulators of 64 bits.
     """
     if x.dtype == "int8":
-        return block(bias_of(site, channels), rescales)
-    dtype = site.any_input(2).dtype if site.has_input(2) else site.op.options.get("bias_type")
-    if dtype != "int32" or "bias_type" not in site.op.options:
-        return block_64(site, bias_of(site, channels, "int64"), rescales)
-    data, flags = block(bias_of(site, channels), rescales)
+        return block(bias_of(site, channels, position=position), rescales)
+    narrow = site.op.options.get("bias_type")
+    if site.has_input(position) and narrow is not None:
+        narrow = site.any_input(position).dtype
+    if narrow != "int32":
+        return block_64(site, bias_of(site, channels, *wide, position=position), rescales)
+    data, flags = block(bias_of(site, channels, position=position), rescales)
     return data, flags | CONST["PLAN_OP_ACC_32"]
 
 

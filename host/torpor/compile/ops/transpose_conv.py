@@ -1,27 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """TRANSPOSE_CONV. Formulas: micro/kernels/transpose_conv.cc, kernels/padding.h."""
 
-from torpor.compile.layers import MAX_SPAN, bias_of, block, clamps, conv_rescales
+from torpor.compile.layers import (
+    ACTIVATIONS,
+    MAX_SPAN,
+    channels_of,
+    clamps,
+    conv_rescales,
+    pack_layer,
+    symmetric,
+)
 from torpor.compile.lowering import Record, Site, operator
-from torpor.compile.weights import pack_s8
 from torpor.graph.model import Tensor
 
 
 @operator(
     "TRANSPOSE_CONV",
-    supports="int8 input and output, int8 weights (per channel or per tensor), int32 bias",
+    supports="int8 input and output, int8 weights (per channel or per tensor), int32 bias; "
+    "int16 input and output, int8 weights, int64 or int16 bias",
 )
 def lower(site: Site) -> Record:
     """Weights [out_c, kernel_h, kernel_w, in_c], quantized along axis 0.
 
     Input 0, the output's shape, is not looked at: the output tensor has its own, as in TFLM.
     """
-    x, weights, y = site.activation(2), site.constant(1, "int8"), site.output()
+    x, weights = site.activation(2, *ACTIVATIONS), site.constant(1, "int8")
+    y = site.output(x.dtype)
+    symmetric(site, x, y)
     members = geometry(site, x, weights, y)
     out_c = weights.shape[0]
-    channels, flags = block(bias_of(site, out_c, position=3), conv_rescales(site, x, weights, y, 0))
+    rescales = conv_rescales(site, x, weights, y, 0)
+    channels, flags = channels_of(site, x, out_c, rescales, position=3, wide=("int64", "int16"))
+    kind, packed = pack_layer(x, weights, weights.values().reshape(out_c, -1))
     return Record(
-        code="TRANSPOSE_CONV_S8",
+        code=f"TRANSPOSE_CONV_{kind}",
         fields={
             **members,
             **clamps(site, y),
@@ -29,7 +41,7 @@ def lower(site: Site) -> Record:
             "y_zero_point": y.zero_point,
         },
         tensors={"x": x.index, "y": y.index},
-        data={"weights": pack_s8(weights.values()), "channels": channels},
+        data={"weights": packed, "channels": channels},
         flags=flags,
     )
 
