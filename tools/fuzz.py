@@ -30,6 +30,7 @@ from torpor.paths import BUILD, ROOT
 
 MAX_PROCESSES = 2
 SHRINK_TRIES = 400
+PROGRESS = 500
 REASONS = 12
 """How many reasons of each kind are printed."""
 
@@ -56,7 +57,7 @@ class Summary:
 
     def to_text(self) -> str:
         """Return the table that is printed at the end."""
-        total = self.words.total()
+        total = max(1, self.words.total())
         lines = [f"seed {self.seed}: {total} graphs in {self.seconds:.0f} s"]
         for word, meaning in MEANINGS.items():
             count = self.words[word]
@@ -87,11 +88,16 @@ def run(seed: int, numbers: Sequence[int], processes: int, *, verbose: bool = Fa
         return examine(numbered_graph(seed, number), report)
 
     summary, begin = Summary(seed), time.monotonic()
-    for number, result in isolated(job, numbers, processes=processes):
-        outcome = crashed(result.phase, result.how) if isinstance(result, Died) else result
-        summary.add(number, outcome)
-        if outcome.failed or verbose:
-            print(f"graph {number} of seed {seed}: {outcome.word} {outcome.detail}", flush=True)
+    try:
+        for number, result in isolated(job, numbers, processes=processes):
+            outcome = crashed(result.phase, result.how) if isinstance(result, Died) else result
+            summary.add(number, outcome)
+            if outcome.failed or verbose:
+                print(f"graph {number} of seed {seed}: {outcome.word} {outcome.detail}", flush=True)
+            if summary.words.total() % PROGRESS == 0:
+                print(f"{summary.words.total()} graphs", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
     summary.seconds = time.monotonic() - begin
     return summary
 

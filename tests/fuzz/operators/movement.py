@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from tests.fuzz.graphs import Sketch, generator
+from tests.fuzz.graphs import MAX_INPUTS, Sketch, generator
 
 MOVED = ("int8", "int16", "int32", "float32")
 """Types of most operators that move elements."""
@@ -169,28 +169,34 @@ def split_v(s: Sketch, _name: str) -> list[int]:
 
 @generator("CONCATENATION")
 def concatenation(s: Sketch, _name: str) -> list[int]:
-    first = s.activation(at_most=600)
-    shape, dtype = s.graph.shape(first), s.graph.dtype(first)
+    x = s.activation(dtypes=(*MOVED, "bool"), at_most=800)
+    shape = s.graph.shape(x)
     axis = s.draw.below(len(shape))
-    codes: dict[str, Any] = {"scale": s.graph.scale(first), "zero_point": s.graph.zero_point(first)}
-    operands = [first]
+    operands = [x]
     for _ in range(s.draw.integer(0, 9 if s.draw.chance(0.1) else 3)):
-        part = [*shape[:axis], s.draw.integer(1, 4), *shape[axis + 1 :]]
-        if s.draw.chance(0.2):
-            operands.append(first)
-        elif s.draw.chance(0.4):
-            values = s.draw.rng().integers(-128, 128, part)
-            operands.append(s.graph.constant(values, dtype, **codes))
+        alike = [t for t in (*s.written, *s.inputs) if _joins(s, x, t, axis)]
+        wanted = [*shape[:axis], s.draw.integer(1, 4), *shape[axis + 1 :]]
+        if s.draw.chance(0.6):
+            operands.append(s.reading(s.draw.pick(alike)))
+        elif s.draw.chance(0.5) or len(s.inputs) >= MAX_INPUTS:
+            values = s.values(wanted, s.graph.dtype(x))
+            operands.append(s.graph.constant(values, **s.same_codes(x)))
         else:
-            s.inputs.append(s.graph.input(part, dtype, **codes))
+            s.inputs.append(s.graph.input(wanted, **s.same_codes(x)))
             operands.append(s.reading(s.inputs[-1]))
     operands = [operands[i] for i in s.draw.permutation(len(operands))]
     return [s.graph.concatenation(operands, axis - len(shape) * s.draw.chance(0.3))]
 
 
+def _joins(s: Sketch, x: int, other: int, axis: int) -> bool:
+    a, b = s.graph.shape(x), s.graph.shape(other)
+    fits = len(a) == len(b) and a[:axis] == b[:axis] and a[axis + 1 :] == b[axis + 1 :]
+    return fits and s.same_codes(x) == s.same_codes(other)
+
+
 @generator("RESIZE_NEAREST_NEIGHBOR")
 def resize_nearest_neighbor(s: Sketch, _name: str) -> list[int]:
-    x = s.activation(4, at_most=600)
-    size = s.draw.integer(1, 12), s.draw.integer(1, 12)
+    x = s.activation(4, dtypes=("int8", "int16", "float32"), at_most=800)
+    size = s.draw.integer(1, 13), s.draw.integer(1, 13)
     corners, centers = s.draw.chance(0.4), s.draw.chance(0.4)
     return [s.graph.resize_nearest_neighbor(x, size, corners=corners, centers=centers)]
