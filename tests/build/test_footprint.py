@@ -167,7 +167,7 @@ def test_what_fits_is_no_problem() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("flash_bytes", 65537, "flash: 65537 bytes, 1 over the budget of 65536"),
+        ("flash_bytes", 98305, "flash: 98305 bytes, 1 over the budget of 98304"),
         ("ram_bytes", 14337, "RAM: 14337 bytes, 1 over the budget of 14336"),
         ("stack_bytes", 2049, "stack: 2049 bytes, 1 over the budget of 2048"),
     ],
@@ -198,5 +198,5 @@ def test_the_picture_shows_each_part_and_what_is_too_many() -> None:
 def test_the_summary_is_one_line() -> None:
     line = summary(FITS, BOARD)
     assert "\n" not in line
-    assert "flash 1000 of 65536" in line
+    assert "flash 1000 of 98304" in line
     assert "stack 300 of 2048" in line

@@ -31,7 +31,7 @@ def test_a_build_leaves_everything_in_its_folder(tree: Tree) -> None:
     done = tree.build("board=microbit", MODEL)
     names = ("plan.bin", "plan.c", "kernels.txt", "report.json", "footprint.json", "firmware.elf")
     assert [name for name in names if not (out / name).is_file()] == []
-    assert " of 65536 " in done.stdout
+    assert " of 98304 " in done.stdout
     assert (out / "firmware.elf").read_bytes()[:4] == b"\x7fELF"
 
 
@@ -60,7 +60,8 @@ def test_the_footprint_adds_up(tree: Tree) -> None:
     kernels = (tree.folder / "build" / "microbit" / NAME / "kernels.txt").read_text().split()
     assert sorted(print_["kernels"]) == sorted(kernels)
     assert print_["stack_path"][:2] == ["cortexm_reset", "main"]
-    assert "session_handle" in print_["stack_path"], "the deepest stack is that of an answer"
+    deepest = {"session_start", "session_handle"} & set(print_["stack_path"])
+    assert deepest, "the deepest stack is that of the plan's check or of an answer"
 
 
 def test_building_again_does_nothing_and_is_quick(tree: Tree) -> None:
@@ -182,7 +183,7 @@ def big_model(folder: Path) -> str:
     """Write a model whose weights alone are over the microbit's budget of flash."""
     g = GraphBuilder()
     x = g.input((1, 300), scale=0.1)
-    w = g.constant(np.ones((300, 300), np.int8), "int8", scale=0.05)
+    w = g.constant(np.ones((400, 300), np.int8), "int8", scale=0.05)
     (folder / "big.tflite").write_bytes(g.build([g.fully_connected(x, w, scale=0.2)]))
     return "model=big.tflite"
 
@@ -190,7 +191,7 @@ def big_model(folder: Path) -> str:
 def test_over_the_budget_the_build_fails_and_shows_who_uses_what(tree: Tree) -> None:
     done = tree.scons("board=microbit", big_model(tree.folder))
     assert done.returncode == 6
-    assert "over the budget of 65536" in done.stderr
+    assert "over the budget of 98304" in done.stderr
     assert "boards/microbit/board.toml" in done.stderr
     assert "  plan " in done.stdout
     assert "####" in done.stdout
