@@ -1009,7 +1009,8 @@ def test_every_status_has_a_name_of_its_own() -> None:
     assert ffi.string(library.infer_status_name(library.INFER_STATUS_COUNT)) == b"unknown"
 
 
-def test_no_damage_to_any_number_is_harmful_under_address_sanitizer() -> None:
+@pytest.mark.parametrize("part", range(4))
+def test_no_damage_to_any_number_is_harmful_under_address_sanitizer(part: int) -> None:
     asan = subprocess.run(
         ["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     ).stdout.strip()
@@ -1020,7 +1021,7 @@ def test_no_damage_to_any_number_is_harmful_under_address_sanitizer() -> None:
         "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'host'}",
     }
     run = subprocess.run(
-        [sys.executable, "-m", "infer.hammer", "address", "200"],
+        [sys.executable, "-m", "infer.hammer", "address", "200", *list(SPECIMENS)[part::4]],
         env=environment,
         capture_output=True,
         text=True,
@@ -1028,7 +1029,7 @@ def test_no_damage_to_any_number_is_harmful_under_address_sanitizer() -> None:
     )
     assert run.returncode == 0, run.stderr[-3000:]
     said = dict(pair.split("=") for pair in run.stdout.split())
-    assert int(said["ok"]) > 1000 and int(said["shape"]) > 1000, "both outcomes were exercised"
+    assert int(said["ok"]) > 500 and int(said["shape"]) > 500, "both outcomes were exercised"
 
 
 @settings(max_examples=300, deadline=None)
