@@ -133,6 +133,12 @@ enum plan_op {
     PLAN_OP_TRANSPOSE_CONV_S8 = 24,
     PLAN_OP_SVDF_S8 = 25,
     PLAN_OP_ASSIGN = 26,
+    PLAN_OP_LSTM_S8 = 27,
+    PLAN_OP_LSTM_S16 = 28,
+    PLAN_OP_LOGISTIC_S16 = 29,
+    PLAN_OP_TANH_S16 = 30,
+    PLAN_OP_SOFTMAX_S8_S16 = 31,
+    PLAN_OP_SOFTMAX_S16 = 32,
     PLAN_OP_QUANTIZE_F32 = 33,
     PLAN_OP_DEQUANTIZE = 34,
     PLAN_OP_REQUANTIZE = 35,
@@ -382,8 +388,13 @@ typedef struct {
     int32_t value;
 } plan_pad_t;
 
-/* x, y: [rows, depth]; input differences below diff_min count as exp(..) = 0.
- * rescale turns a difference of codes, times beta, into Q5.26; its shift is 0..31. */
+/* x, y: [rows, depth].
+ *   S8, S8_S16: input differences below diff_min count as exp(..) = 0; rescale turns a difference
+ *     of codes, times beta, into Q5.26; its shift is 0..31.
+ *   S16: rescale turns a difference of codes, times beta, into units of 10/65535; its shift is
+ *     -31..15; diff_min is 0. At `constant` in the data section, 4-byte aligned, lie two tables of
+ *     513 numbers of 16 bits in Q0.15, one after the other: exp(10 * i / 512 - 10) and
+ *     1 / (1 + i / 512). */
 typedef struct {
     plan_op_t op;
     uint16_t x;
@@ -392,6 +403,7 @@ typedef struct {
     uint32_t depth;
     plan_rescale_t rescale;
     int32_t diff_min;
+    uint32_t constant; /* 0 but for S16 */
 } plan_softmax_t;
 
 /* y = clamp(y_zero_point + requantize(x - x_zero_point, rescale), act_min, act_max); where
@@ -417,6 +429,63 @@ typedef struct {
     uint32_t count;
     uint32_t constant;
 } plan_lut_t;
+
+/* Sigmoid table, at `constant` in the data section, 4-byte aligned: uint16_t s[256], where
+ * s[i] is 1 / (1 + exp(-i / 24)) in Q0.16 (for straight lines between them, see
+ * host/torpor/compile/sigmoid.py). LOGISTIC, TANH: y = the function of
+ * round(x * multiplier / 2^shift) / 12288, in Q0.15; multiplier is at most 32767 unless shift is 0;
+ * shift is 0..31. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint32_t count;
+    uint16_t multiplier;
+    uint16_t shift;
+    uint32_t constant; /* sigmoid table */
+} plan_logistic_t;
+
+/* Long short-term memory. x: [batches, steps, in_n]; y: [batches, steps, out_n], of either type;
+ * both [steps, batches, ..] where time_major is 1. States: hidden [batches, out_n] of that type,
+ * what y was at the last step; cell [batches, out_n], int16.
+ * The gates of a unit are 0 input, 1 forget, 2 candidate, 3 output. With h = y of the step before
+ * (at step 0: hidden) and all intermediate results saturated to int16:
+ *   gate[k] = function(rescale(bias[k] + sum of (x - x_zero_point) * w, x_rescale[k]) +
+ *                      rescale(sum of (h - y_zero_point) * w, y_rescale[k]))      in Q3.12
+ *   cell = clamp(rescale(gate[1] * cell, forget_rescale) +
+ *                rescale(gate[0] * gate[2], input_rescale), cell_min, cell_max)
+ *   y = y_zero_point + rescale(gate[3] * tanh(cell), output_rescale)
+ * The function is LOGISTIC, for gate 2 TANH; tanh(cell) as TANH with tanh_multiplier, tanh_shift.
+ * weights: int8 [out_n][4][in_n + out_n]; channels: bias [out_n][4], int32, or plan_int64_t for
+ * S16. S16 has no zero points; its sums have 64 bits, and x_rescale and y_rescale are as in the
+ * channel block of 64 bits. */
+typedef struct {
+    plan_op_t op;
+    uint16_t x;
+    uint16_t y;
+    uint16_t hidden;
+    uint16_t cell;
+    uint32_t batches;
+    uint32_t steps;
+    uint32_t in_n;
+    uint32_t out_n;
+    int16_t x_zero_point;
+    int16_t y_zero_point;
+    int16_t cell_min;
+    int16_t cell_max;
+    uint16_t time_major; /* 0 or 1 */
+    uint16_t tanh_multiplier;
+    uint16_t tanh_shift;
+    uint16_t reserved;
+    plan_rescale_t x_rescale[4];
+    plan_rescale_t y_rescale[4];
+    plan_rescale_t forget_rescale;
+    plan_rescale_t input_rescale;
+    plan_rescale_t output_rescale;
+    uint32_t weights;
+    uint32_t channels;
+    uint32_t constant; /* sigmoid table */
+} plan_lstm_t;
 
 /* y[d0 .. d4] = x[start + the sum of d[i] * strides[i]], in bytes; x has `count` bytes. Elements of
  * several bytes are one more dimension, the innermost.

@@ -23,6 +23,7 @@ WINDOW: dict[str, st.SearchStrategy[Any]] = {
 CHANNELS = {"in_c": SMALL, "out_c": SMALL}
 CONV = {**WINDOW, **CHANNELS, "dilation_h": st.just(1), "dilation_w": st.just(2)}
 ROWS = {"batches": st.integers(1, 5), "in_n": SMALL, "out_n": SMALL}
+LSTM = {"batches": st.integers(1, 3), "steps": st.integers(1, 5), "in_n": SMALL, "out_n": SMALL}
 FOUR = st.lists(st.integers(1, 3), min_size=4, max_size=4)
 STRIDES = st.one_of(
     st.just([27, 9, 3, 1]), st.lists(st.sampled_from([0, 1, 2, 3, 6]), min_size=4, max_size=4)
@@ -62,6 +63,9 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "FULLY_CONNECTED_S16": ROWS,
     "FULLY_CONNECTED_S4": ROWS,
     "FULLY_CONNECTED_S8": ROWS,
+    "LOGISTIC_S16": {"count": SMALL},
+    "LSTM_S16": LSTM,
+    "LSTM_S8": LSTM,
     "LUT_S8": {"count": SMALL},
     "MAX_POOL_2D_S16": {**WINDOW, "channels": SMALL},
     "MAX_POOL_2D_S8": {**WINDOW, "channels": SMALL},
@@ -79,8 +83,11 @@ FIELDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "TRANSPOSE_CONV_S16": {**WINDOW, **CHANNELS},
     "TRANSPOSE_CONV_S8": {**WINDOW, **CHANNELS},
+    "SOFTMAX_S16": {"rows": SMALL, "depth": SMALL},
     "SOFTMAX_S8": {"rows": SMALL, "depth": SMALL},
     "SVDF_S8": {"batches": SMALL, "in_n": SMALL, "units": SMALL},
+    "SOFTMAX_S8_S16": {"rows": SMALL, "depth": SMALL},
+    "TANH_S16": {"count": SMALL},
 }
 
 OPERANDS: list[tuple[dict[str, int | tuple[int, ...]], int]] = [

@@ -612,6 +612,12 @@ GEOMETRY = {
     "constant b": ["dims[3]", "a_strides[2]"],
     "pad": ["dims[1]", "before[1]", "after[4]"],
     "softmax": ["rows", "depth"],
+    "softmax to int16": ["rows", "depth"],
+    "softmax s16": ["rows", "depth"],
+    "logistic s16": ["count"],
+    "tanh s16": ["count"],
+    "lstm s8": ["batches", "steps", "in_n", "out_n"],
+    "lstm s16": ["batches", "steps", "in_n", "out_n"],
     "relu": ["count"],
     "lut": ["count"],
     "strided copy": ["count", "dims[1]", "dims[4]"],
@@ -691,6 +697,24 @@ def test_sizes_that_overflow_32_bits_are_refused() -> None:
     assert word(changed(plan, "op 0.inner", 0xFFFFFFFF)) == "shape"
 
 
+def softmax_s16(depth: int, table: int = 32767) -> PlanBuilder:
+    """A row of `depth`; each number of both tables is `table`."""
+    numbers = np.full(2 * 513, table, np.int16).tobytes()
+    values = {"rows": 1, "depth": depth, "rescale": {"multiplier": 1 << 30, "shift": 15}}
+    return one_op(
+        "SOFTMAX_S16", [2 * depth, 2 * depth], lambda p: values | {"constant": p.put(numbers)}
+    )
+
+
+@pytest.mark.parametrize("table", [-32768, -1, 0, 1, 2, 32767])
+@pytest.mark.parametrize("depth", [1, 2, 65535])
+def test_no_table_makes_a_softmax_of_16_bits_overflow(table: int, depth: int) -> None:
+    engine = Engine(softmax_s16(depth, table).build(), sanitize=True)
+    x = np.resize(np.array([32767, -32768], np.int16), depth)
+    found = engine.invoke([x.view(np.int8)])[0].view(np.int16)
+    assert found.min() >= 0
+
+
 def test_a_softmax_row_must_not_overflow_its_sum() -> None:
     def softmax(depth: int) -> bytes:
         values: dict[str, Any] = {"rows": 1, "depth": depth, "diff_min": -100}
@@ -698,6 +722,8 @@ def test_a_softmax_row_must_not_overflow_its_sum() -> None:
         return one_op("SOFTMAX_S8", [depth, depth], lambda _: values).build()
 
     assert word(softmax(4096)) == "shape"
+    assert word(softmax_s16(65536).build()) == "shape"
+    assert word(softmax_s16(65535).build()) == "ok"
     engine = Engine(softmax(4095), sanitize=True)
     assert engine.invoke([np.zeros(4095, np.int8)])[0].max() == -128
 
@@ -816,6 +842,133 @@ def test_shifts_must_be_in_range(name: str) -> None:
         assert changed_word(name, "op 0.rescale.shift", value) == "range"
     for value in (least, most):
         assert changed_word(name, "op 0.rescale.shift", value) == "ok"
+
+
+GATE_RESCALES = [f"{side}_rescale[{gate}]" for side in "xy" for gate in range(4)]
+CELL_RESCALES = ["forget_rescale", "input_rescale", "output_rescale"]
+
+
+@pytest.mark.parametrize("rescale", GATE_RESCALES + CELL_RESCALES)
+def test_rescales_of_an_lstm_must_be_in_range(rescale: str) -> None:
+    for value in (-1, 1, (1 << 30) - 1, 1 << 31):
+        assert changed_word("lstm s8", f"op 0.{rescale}.multiplier", value) == "range"
+    for value in (-32, 31, 1 << 31):
+        assert changed_word("lstm s8", f"op 0.{rescale}.shift", value) == "range"
+    for value in (-31, 30):
+        assert changed_word("lstm s8", f"op 0.{rescale}.shift", value) == "ok"
+
+
+@pytest.mark.parametrize("rescale", GATE_RESCALES)
+def test_gates_of_16_bit_activations_are_rescaled_by_15_bits(rescale: str) -> None:
+    for value, expected in ((0, "ok"), (1, "ok"), (32767, "ok"), (32768, "range"), (-1, "range")):
+        assert changed_word("lstm s16", f"op 0.{rescale}.multiplier", value) == expected
+    for value, expected in ((-31, "ok"), (14, "ok"), (-32, "range"), (15, "range")):
+        assert changed_word("lstm s16", f"op 0.{rescale}.shift", value) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "value", "expected"),
+    [
+        ("lstm s8", "reserved", 1, "record"),
+        ("lstm s8", "time_major", 2, "record"),
+        ("lstm s8", "time_major", 1, "ok"),
+        ("lstm s8", "x_zero_point", 128, "range"),
+        ("lstm s8", "y_zero_point", -129, "range"),
+        ("lstm s16", "x_zero_point", 1, "range"),
+        ("lstm s16", "y_zero_point", -1, "range"),
+        ("lstm s8", "cell_max", -30000, "ok"),
+        ("lstm s8", "cell_max", -30001, "range"),
+        ("lstm s8", "tanh_multiplier", 32768, "range"),
+        ("lstm s8", "tanh_shift", 32, "range"),
+        ("lstm s8", "x", 1, "shape"),
+        ("lstm s8", "hidden", 0, "shape"),
+        ("lstm s8", "cell", 2, "shape"),
+        ("lstm s16", "hidden", 3, "alias"),
+        ("lstm s16", "cell", 1, "shape"),
+    ],
+)
+def test_records_of_an_lstm(name: str, label: str, value: int, expected: str) -> None:
+    assert changed_word(name, f"op 0.{label}", value) == expected
+
+
+@pytest.mark.parametrize("name", ["lstm s8", "lstm s16"])
+@pytest.mark.parametrize("label", ["weights", "channels", "constant"])
+def test_the_data_of_an_lstm_lies_in_the_data_section(name: str, label: str) -> None:
+    plan = SPECIMENS[name]().build()
+    field = field_named(plan, f"op 0.{label}")
+    end = field_named(plan, "header.data_bytes").get(plan)
+    for offset in (end, field.get(plan) + 2, (1 << 32) - 4):
+        assert word(field.set(plan, offset)) == "data"
+    last = field_named(plan, "op 0.constant").get(plan)
+    assert word(changed(plan, "op 0.constant", last + 4)) == "data"
+
+
+@pytest.mark.parametrize("name", ["logistic s16", "tanh s16"])
+@pytest.mark.parametrize(
+    ("multiplier", "shift", "expected"),
+    [
+        (65535, 0, "ok"),
+        (32767, 31, "ok"),
+        (32767, 1, "ok"),
+        (32768, 1, "range"),
+        (65535, 31, "range"),
+        (1, 32, "range"),
+    ],
+)
+def test_the_argument_of_a_sigmoid_must_not_overflow(
+    name: str, multiplier: int, shift: int, expected: str
+) -> None:
+    plan = changed(SPECIMENS[name]().build(), "op 0.multiplier", multiplier)
+    plan = changed(plan, "op 0.shift", shift)
+    assert word(plan) == expected
+    if expected == "ok":
+        x = np.array([-(1 << 15), (1 << 15) - 1, 0, 1, -1, 2, 3, 4, 5], np.int16)
+        Engine(plan, sanitize=True).invoke([x.view(np.int8)])
+
+
+@pytest.mark.parametrize("name", ["logistic s16", "tanh s16", "softmax s16"])
+def test_a_table_lies_in_the_data_section(name: str) -> None:
+    for offset in (2, 4, 1 << 31):
+        assert changed_word(name, "op 0.constant", offset) == "data"
+
+
+@pytest.mark.parametrize("offset", [1, 3])
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("logistic s16", 0),
+        ("tanh s16", 0),
+        ("softmax s16", 0),
+        ("lstm s16", 0),
+    ],
+)
+def test_16_bit_activations_must_be_aligned(name: str, tensor: int, offset: int) -> None:
+    plan = SPECIMENS[name]()
+    end = max(place + size for place, size, _, _ in plan.tensors)
+    _, size, first, last = plan.tensors[tensor]
+    plan.tensors[tensor] = (end + end % 2 + offset, size, first, last)
+    assert word(plan.build()) == "tensor"
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "expected"),
+    [
+        ("rescale.shift", 15, "ok"),
+        ("rescale.shift", 16, "range"),
+        ("rescale.shift", -31, "ok"),
+        ("rescale.shift", -32, "range"),
+        ("rescale.multiplier", 0, "ok"),
+        ("rescale.multiplier", (1 << 30) - 1, "range"),
+        ("diff_min", -1, "range"),
+    ],
+)
+def test_ranges_of_a_softmax_of_16_bits(label: str, value: int, expected: str) -> None:
+    assert changed_word("softmax s16", f"op 0.{label}", value) == expected
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmax to int16"])
+def test_a_softmax_of_int8_has_no_table(name: str) -> None:
+    assert changed_word(name, "op 0.constant", 4) == "record"
 
 
 def test_an_addition_must_not_shift_its_inputs_out() -> None:

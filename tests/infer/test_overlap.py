@@ -112,13 +112,43 @@ def test_the_distance_of_a_fully_connected_layer_is_exact(
     assert overlap_distance(raw) == needed(list(rows(batches, in_n, out_n)))
 
 
-@pytest.mark.parametrize("name", ["RELU_S8", "LUT_S8", "COPY", "SOFTMAX_S8", "MEAN_S8"])
+@settings(deadline=None)
+@given(
+    batches=st.integers(1, 3),
+    steps=st.integers(1, 4),
+    in_n=st.integers(1, 20),
+    out_n=st.integers(1, 20),
+    time_major=st.integers(0, 1),
+)
+def test_the_distance_of_an_lstm_is_that_of_its_rows(
+    batches: int, steps: int, in_n: int, out_n: int, time_major: int
+) -> None:
+    sizes = {"batches": batches, "steps": steps, "in_n": in_n, "out_n": out_n}
+    distance = needed(list(rows(batches * steps, in_n, out_n)))
+    assert overlap_distance(record("LSTM_S8", time_major=time_major, **sizes)) == distance
+    assert overlap_distance(record("LSTM_S16", time_major=time_major, **sizes)) == 2 * distance
+
+
+IN_PLACE = [
+    "RELU_S8",
+    "LUT_S8",
+    "COPY",
+    "SOFTMAX_S8",
+    "SOFTMAX_S16",
+    "LOGISTIC_S16",
+    "TANH_S16",
+    "MEAN_S8",
+]
+
+
+@pytest.mark.parametrize("name", IN_PLACE)
 def test_operators_that_go_element_by_element_work_in_place(name: str) -> None:
     assert overlap_distance(record(name)) == 0
 
 
-def test_padding_never_overlaps() -> None:
-    assert overlap_distance(record("PAD_S8")) == NEVER
+@pytest.mark.parametrize("name", ["PAD_S8", "SOFTMAX_S8_S16"])
+def test_some_operators_never_overlap(name: str) -> None:
+    assert overlap_distance(record(name)) == NEVER
 
 
 @pytest.mark.parametrize(

@@ -489,6 +489,51 @@ def svdf(size: int) -> PlanBuilder:
     return plan
 
 
+LSTM = {
+    "batches": 2,
+    "steps": 3,
+    "in_n": 3,
+    "out_n": 2,
+    "cell_min": -30000,
+    "cell_max": 32767,
+    "tanh_multiplier": 3,
+    "tanh_shift": 1,
+    "forget_rescale": {"multiplier": 1 << 30, "shift": -14},
+    "input_rescale": {"multiplier": 1 << 30, "shift": -14},
+    "output_rescale": {"multiplier": 1 << 30, "shift": -20},
+}
+
+
+def lstm(wide: bool, time_major: int = 0) -> PlanBuilder:
+    """Two batches of three steps, two units; states behind input and output."""
+    size = 2 if wide else 1
+    plan = PlanBuilder()
+    x, y = plan.tensor(0, 18 * size, 0, 1), plan.tensor(18 * size, 12 * size, 1, 2)
+    hidden, cell = plan.tensor(30 * size, 4 * size, 0, 2), plan.tensor(34 * size, 8, 0, 2)
+    plan.inputs.append(plan.io(x))
+    plan.outputs.append(plan.io(y))
+    plan.states = [{"tensor": hidden, "data": NO_DATA}, {"tensor": cell, "data": NO_DATA}]
+    rng = np.random.default_rng(3)
+    gate = {"multiplier": 1 << 14 if wide else 1 << 30, "shift": -4 if wide else 2}
+    points = {} if wide else POINTS
+    data = {
+        "weights": plan.put(rng.integers(0, 256, 2 * 4 * 5, np.uint8).tobytes()),
+        "channels": plan.put(rng.integers(-500, 500, 8, np.int64 if wide else np.int32).tobytes()),
+        "constant": plan.put(rng.integers(0, 65536, 256).astype(np.uint16).tobytes()),
+    }
+    values: dict[str, Any] = {**LSTM, **points, **data, "time_major": time_major}
+    values |= {"x_rescale": [gate] * 4, "y_rescale": [gate] * 4}
+    name = "LSTM_S16" if wide else "LSTM_S8"
+    plan.ops.append(record(name, x=x, y=y, hidden=hidden, cell=cell, **values))
+    return plan
+
+
+def with_table(name: str, count: int, values: dict[str, Any]) -> PlanBuilder:
+    """An operator of nine int16, with a table of `count` random 16-bit numbers."""
+    table = np.random.default_rng(4).integers(0, 65536, count).astype(np.uint16).tobytes()
+    return one_op(name, [18, 18], lambda p: values | {"constant": p.put(table)})
+
+
 MEAN = {"outer": 2, "reduced": 5, "inner": 3, **POINTS}
 PAD = {"dims": [1, 2, 1, 2, 3], "before": [0, 1, 0, 1, 2], "after": [1, 0, 0, 2, 1], "value": -7}
 SOFTMAX = {"rows": 2, "depth": 5, "diff_min": -248}
@@ -572,6 +617,21 @@ SPECIMENS: dict[str, Callable[[], PlanBuilder]] = {
         [10, 10],
         lambda _: SOFTMAX | {"rescale": {"multiplier": 1 << 30, "shift": 20}},
     ),
+    "softmax to int16": lambda: one_op(
+        "SOFTMAX_S8_S16",
+        [10, 20],
+        lambda _: SOFTMAX | {"rescale": {"multiplier": 1 << 30, "shift": 20}},
+    ),
+    "softmax s16": lambda: with_table(
+        "SOFTMAX_S16", 2 * 513, {"rows": 3, "depth": 3, "rescale": HALF}
+    ),
+    "logistic s16": lambda: with_table(
+        "LOGISTIC_S16", 256, {"count": 9, "multiplier": 24576, "shift": 14}
+    ),
+    "tanh s16": lambda: with_table("TANH_S16", 256, {"count": 9, "multiplier": 6, "shift": 0}),
+    "lstm s8": lambda: lstm(wide=False),
+    "lstm s16": lambda: lstm(wide=True),
+    "lstm time major": lambda: lstm(wide=False, time_major=1),
     "relu": lambda: one_op("RELU_S8", [9, 9], lambda _: RELU),
     "lut": lambda: one_op(
         "LUT_S8", [9, 9], lambda p: {"count": 9, "constant": p.put(bytes(range(255, -1, -1)))}

@@ -52,6 +52,17 @@ static inline int32_t rounding_shr(int32_t x, uint32_t shift)
     return (x >> shift) + ((x & mask) > threshold ? 1 : 0);
 }
 
+/* Of x > 0. */
+static inline uint32_t leading_zeros(uint32_t x)
+{
+    uint32_t n = 0;
+    while ((x & 0x80000000u) == 0) {
+        x <<= 1;
+        n++;
+    }
+    return n;
+}
+
 /* x * multiplier * 2^(shift - 31), rounded twice. multiplier >= 0, shift -31..30. */
 static inline int32_t requantize(int32_t x, int32_t multiplier, int32_t shift)
 {

@@ -86,6 +86,16 @@ int32_t infer_overlap_bytes(int64_t elements, uint32_t size)
     return bytes < INFER_OVERLAP_NEVER ? (int32_t)bytes : INFER_OVERLAP_NEVER;
 }
 
+/* Row b writes up to (b + 1) * out_n and reads from b * in_n: linear in b. */
+int32_t infer_rows_overlap(uint32_t rows, uint32_t in_n, uint32_t out_n, uint32_t size)
+{
+    int64_t distance = out_n;
+    if (rows > 1 && out_n > in_n) {
+        distance += (int64_t)size_mul(rows - 1, out_n - in_n);
+    }
+    return infer_overlap_bytes(distance, size);
+}
+
 int32_t infer_overlap_elementwise(const plan_op_t *op)
 {
     (void)op;

@@ -29,13 +29,8 @@ infer_status_t infer_check_fully_connected(const plan_header_t *plan, const plan
     return infer_check_channels(plan, op, c->channels, c->out_n);
 }
 
-/* Row b writes up to (b + 1) * out_n and reads from b * in_n: linear in b. */
 int32_t infer_overlap_fully_connected(const plan_op_t *op)
 {
     const plan_fully_connected_t *c = (const plan_fully_connected_t *)op;
-    int64_t distance = c->out_n;
-    if (c->batches > 1 && c->out_n > c->in_n) {
-        distance += (int64_t)size_mul(c->batches - 1, c->out_n - c->in_n);
-    }
-    return infer_overlap_bytes(distance, infer_layer_size(op));
+    return infer_rows_overlap(c->batches, c->in_n, c->out_n, infer_layer_size(op));
 }

@@ -21,6 +21,8 @@ infer_status_t infer_check_dequantize(const plan_header_t *, const plan_op_t *, 
 infer_status_t infer_check_fully_connected(const plan_header_t *, const plan_op_t *,
                                            infer_uses_t *);
 infer_status_t infer_check_leaky_relu(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_logistic(const plan_header_t *, const plan_op_t *, infer_uses_t *);
+infer_status_t infer_check_lstm(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_lut(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_mean(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_pad(const plan_header_t *, const plan_op_t *, infer_uses_t *);
@@ -42,11 +44,14 @@ int32_t infer_overlap_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_depthwise_conv_2d(const plan_op_t *op);
 int32_t infer_overlap_dequantize(const plan_op_t *op);
 int32_t infer_overlap_fully_connected(const plan_op_t *op);
+int32_t infer_overlap_lstm(const plan_op_t *op);
 int32_t infer_overlap_pool_2d(const plan_op_t *op);
 int32_t infer_overlap_quantize(const plan_op_t *op);
 int32_t infer_overlap_requantize(const plan_op_t *op);
 int32_t infer_overlap_strided_copy(const plan_op_t *op);
 int32_t infer_overlap_transpose_conv(const plan_op_t *op);
+
+int32_t infer_overlap_softmax(const plan_op_t *op);
 
 /* Element by element, reading before writing: 0. */
 int32_t infer_overlap_elementwise(const plan_op_t *op);
@@ -88,6 +93,14 @@ int32_t infer_window_overlap(const infer_window_t *w);
  * aligned, and its multipliers and shifts are in range. */
 infer_status_t infer_check_channels(const plan_header_t *plan, const plan_op_t *op,
                                     uint32_t channels, uint32_t n);
+
+/* A sigmoid table at `table`, and an argument's multiplier and shift, as in plan_logistic_t. */
+infer_status_t infer_check_sigmoid(const plan_header_t *plan, uint32_t multiplier, uint32_t shift,
+                                   uint32_t table);
+
+/* The formula of overlap.h for rows of in_n elements, each of which gives one of out_n elements,
+ * of `size` bytes each. */
+int32_t infer_rows_overlap(uint32_t rows, uint32_t in_n, uint32_t out_n, uint32_t size);
 
 /* `bytes` bytes at `offset` of the data section lie inside it, 4-byte aligned. */
 int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);

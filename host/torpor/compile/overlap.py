@@ -59,7 +59,17 @@ def _row_distance(w: Mapping[str, int], in_c: int, out_c: int, row: int) -> int:
 
 def _fully_connected(record: Record) -> int:
     w = record.fields
-    return int(w["out_n"] + max(0, w["out_n"] - w["in_n"]) * (w["batches"] - 1))
+    return _rows(w["batches"], w["in_n"], w["out_n"])
+
+
+def _rows(rows: int, in_n: int, out_n: int) -> int:
+    """Return the distance of rows of in_n elements, each of which gives one of out_n."""
+    return out_n + max(0, out_n - in_n) * (rows - 1)
+
+
+def _lstm(record: Record) -> int:
+    w = record.fields
+    return _rows(w["batches"] * w["steps"], w["in_n"], w["out_n"])
 
 
 def _binary(record: Record) -> int:
@@ -147,6 +157,8 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "DEPTHWISE_CONV_2D": _window,
     "FULLY_CONNECTED": _fully_connected,
     "LEAKY_RELU": _in_place,
+    "LOGISTIC": _in_place,
+    "LSTM": _lstm,
     "LUT": _in_place,
     "MAXIMUM": _binary,
     "MAX_POOL_2D": _window,
@@ -160,8 +172,10 @@ _FORMULAS: dict[str, Callable[[Record], int]] = {
     "REQUANTIZE": _requantize,
     "RESIZE_NEAREST_NEIGHBOR": _never,
     "SOFTMAX": _in_place,
+    "SOFTMAX_S8_S16": _never,
     "STRIDED_COPY": _strided_copy,
     "SUB": _binary,
     "SVDF": _never,
+    "TANH": _in_place,
     "TRANSPOSE_CONV": _transpose_conv,
 }

@@ -87,6 +87,12 @@ _STRIDED_SLICE = {
     "shrink_axis_mask": Option(4, "i"),
     "offset": Option(5, "?", False),
 }
+_LSTM = {
+    "activation": Option(0, "b", 0, ACTIVATIONS),
+    "cell_clip": Option(1, "f", 0.0),
+    "proj_clip": Option(2, "f", 0.0),
+    "time_major": Option(3, "?", False),
+}
 
 KINDS: dict[int, Kind] = {
     0: Kind("ADD", 11, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
@@ -111,6 +117,7 @@ KINDS: dict[int, Kind] = {
     40: Kind("MEAN", 27, {"keep_dims": Option(0, "?", False)}),
     41: Kind("SUB", 28, {"activation": Option(0, "b", 0, ACTIVATIONS)}),
     43: Kind("SQUEEZE", 30, {"squeeze_dims": Option(0, "vi")}),
+    44: Kind("UNIDIRECTIONAL_SEQUENCE_LSTM", 71, _LSTM),
     45: Kind("STRIDED_SLICE", 32, _STRIDED_SLICE),
     49: Kind("SPLIT", 35, {"num_splits": Option(0, "i")}),
     54: Kind("PRELU"),

@@ -123,6 +123,7 @@ OPCODES: dict[int, str] = {
 _SHARED = {
     "average_pool_2d": "pool_2d",
     "max_pool_2d": "pool_2d",
+    "tanh": "logistic",
     **dict.fromkeys(("add", "sub", "mul", "maximum", "minimum", "prelu"), "binary"),
 }
 
