@@ -284,7 +284,12 @@ def test_options_of_another_operator_are_not_taken_for_its_own() -> None:
         op.builtinOptions.beta = 3.0
 
     options = read_tflite(edited(SMALL, change)).ops[0].options
-    assert options == {"activation": "NONE", "weights_format": 0, "keep_num_dims": False}
+    assert options == {
+        "activation": "NONE",
+        "weights_format": 0,
+        "keep_num_dims": False,
+        "bias_type": "float32",
+    }
 
 
 def test_the_extreme_numbers_that_are_allowed_are_kept() -> None:

@@ -64,6 +64,7 @@ def test_options_that_are_left_out_have_the_defaults_of_the_schema() -> None:
                 "activation": "fusedActivationFunction",
                 "filter_w": "filterWidth",
                 "filter_h": "filterHeight",
+                "bias_type": "quantizedBiasType",
                 "dilation_w": "dilationWFactor",
                 "dilation_h": "dilationHFactor",
             }.get(name, "".join(w.title() if i else w for i, w in enumerate(name.split("_"))))
