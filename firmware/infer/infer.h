@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Runs a compiled model (a plan, see plan.h) on int8 data. No heap, no I/O, no globals that
+ * Runs a compiled model (a plan, see plan.h) on quantized data. No heap, no I/O, no globals that
  * change: the caller owns all memory, so any number of models can be open at once.
  *
  *   infer_check()   once, when a plan is accepted: proves it safe. A plan that passes cannot make
