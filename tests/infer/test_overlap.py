@@ -211,6 +211,16 @@ def test_distances_are_in_bytes(bits: int, size: int) -> None:
     assert overlap_distance(dense) == size * (7 + 2 * 5)
 
 
+@pytest.mark.parametrize("name", ["TRANSPOSE_CONV_S8", "TRANSPOSE_CONV_S16", "CONCATENATION"])
+def test_shapes_without_extent_never_overlap(name: str) -> None:
+    assert overlap_distance(record(name)) == NEVER
+
+
+def test_a_concatenation_of_no_rows_never_overlaps() -> None:
+    raw = record("CONCATENATION", n=1, x=[0], inner=[4], outer=0)
+    assert overlap_distance(raw) == NEVER
+
+
 @settings(deadline=None)
 @given(noise=st.binary(min_size=96, max_size=96), code=st.integers(0, 255))
 def test_any_bytes_have_a_defined_distance(noise: bytes, code: int) -> None:
