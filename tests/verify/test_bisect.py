@@ -121,7 +121,7 @@ BROKEN: dict[str, tuple[Broken, tuple[int, ...]]] = {
         (11,),
     ),
     "a wrong number in the table of powers": (
-        Broken("softmax_s8.c", "softmax_s8.c", "1302514674", "1302514674 / 2"),
+        Broken("softmax_s8.c", "softmax.h", "1302514674", "1302514674 / 2"),
         (12,),
     ),
 }  # fmt: skip
