@@ -30,11 +30,7 @@ def test_the_readme_shows_the_two_commands() -> None:
     assert commands()
 
 
-@pytest.mark.emulated
-@pytest.mark.slow
-@pytest.mark.xdist_group("build")
-@pytest.mark.parametrize("command", commands())
-def test_command_of_the_readme_succeeds(command: str) -> None:
+def shell(command: str) -> None:
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     shown = subprocess.run(
         command,
@@ -47,6 +43,21 @@ def test_command_of_the_readme_succeeds(command: str) -> None:
         timeout=280,
     )
     assert shown.returncode == 0, shown.stdout[-2000:] + shown.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def demonstrated() -> None:
+    """What the README's first command has made when its reader comes to the others."""
+    shell("torpor demo --board native --windows 1")
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+@pytest.mark.xdist_group("build")
+@pytest.mark.parametrize("command", commands())
+@pytest.mark.usefixtures("demonstrated")
+def test_command_of_the_readme_succeeds(command: str) -> None:
+    shell(command)
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", *Path(ROOT, "docs").glob("*.md")])
