@@ -3,6 +3,7 @@
 """Whole builds, in a copy of the tree whose path has spaces."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,22 @@ def test_a_file_may_have_any_name(tree: Tree) -> None:
     assert Plan.parse((elf.parent / "plan.bin").read_bytes()).name == model.stem
     assert not (tree.folder / "here").exists()
     assert "is up to date" in tree.build("board=native", f"model={model.name}").stdout
+    model.unlink()
+
+
+def test_two_models_of_one_name_and_one_second_are_told_apart(tree: Tree) -> None:
+    model = tree.folder / "changing.tflite"
+    out = tree.folder / "build" / "native" / variant(model)
+    plans = []
+    for width in (4, 8, 4):
+        graph = GraphBuilder()
+        x = graph.input((1, width), scale=0.05)
+        model.write_bytes(graph.build([graph.softmax(x)]))
+        os.utime(model, (1_700_000_000, 1_700_000_000))
+        tree.build("board=native", f"model={model.name}")
+        plans.append((out / "plan.bin").read_bytes())
+        assert plans[-1] in (out / "firmware.elf").read_bytes()
+    assert plans[0] != plans[1] and plans[0] == plans[2]
     model.unlink()
 
 
