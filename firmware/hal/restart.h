@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * What is known across a restart, in RAM at a place that bootloader and application agree on (the
+ * beginning of the RAM: section .handoff). A reset keeps it, power loss does not.
+ *
+ *     application: restart_note(why)  --reset-->  boot: restart_take(), then handoff_give()
+ *                                                 --jump-->  application: handoff_take()
+ */
+#ifndef HAL_RESTART_H
+#define HAL_RESTART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Why the last run ended. `reason` is one of update/reason.h; 0 with `kept`: a reset that nobody
+ * has explained (the reset pin, a debugger, a hang that something outside has ended). */
+typedef struct {
+    bool kept; /* RAM has survived; false after power loss, the rest is 0 then */
+    uint32_t reason;
+    uint32_t exception; /* number of the exception, if it was a fault or the watchdog's */
+    uint32_t pc;        /* where, as far as the CPU knows it */
+    uint32_t lr;
+} restart_t;
+
+/* What the bootloader tells the application that it starts. */
+typedef struct {
+    restart_t restart; /* why the run before ended */
+    uint8_t slot;      /* where the application lies */
+    bool trial;        /* it has to confirm itself */
+} handoff_t;
+
+/* Returns why the last run ended and forgets it: a second call returns `kept` with reason 0.
+ * Call once at start. */
+restart_t restart_take(void);
+
+/* Leaves word of why this run is about to end. From anywhere, fault handlers too. */
+void restart_note(uint32_t reason, uint32_t exception, uint32_t pc, uint32_t lr);
+
+/* Bootloader: leaves word for the application. */
+void handoff_give(const handoff_t *handoff);
+
+/* Application: takes what the bootloader left. False: there was no bootloader. */
+bool handoff_take(handoff_t *handoff);
+
+#endif
