@@ -16,7 +16,7 @@ HEADER = FIRMWARE / "update" / "reason.h"
 _ENUM = re.compile(r"typedef\s+enum\s*\{(?P<items>.*?)\}\s*update_reason_t\s*;", re.S)
 _ITEM = re.compile(
     r"^\s*UPDATE_(?:E_)?(?P<name>\w+)\s*=\s*(?P<number>\d+)\s*,[ \t]*(?:/\*(?P<words>.*?)\*/)?",
-    re.M,
+    re.M | re.S,
 )
 
 
