@@ -34,6 +34,12 @@ exit "${APT_FAILS:-0}"
 ID = """#!/bin/bash
 echo "${USER_ID:-1000}"
 """
+DECIDE = (
+    "pyproject.toml",
+    "requirements.lock",
+    "requirements-test.lock",
+    "firmware/third_party.toml",
+)
 NEEDS = """\
 # a comment | with | bars
 
@@ -81,7 +87,8 @@ def tree(tmp_path: Path) -> Tree:
     folder = tmp_path / "a tree"
     (folder / "tools").mkdir(parents=True)
     shutil.copy(ROOT / "tools" / "setup", folder / "tools" / "setup")
-    for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock"):
+    (folder / "firmware").mkdir()
+    for name in DECIDE:
         (folder / name).write_text(f"content of {name}\n")
     stubs = folder / "stubs"
     stubs.mkdir()
@@ -102,6 +109,7 @@ def tree(tmp_path: Path) -> Tree:
 INSTALL = ".venv/bin/python -m pip --disable-pip-version-check install --quiet --no-input"
 WITH_LOCK = "pip -m pip --disable-pip-version-check install --quiet --no-input --require-hashes -r "
 OWN = "pip -m pip --disable-pip-version-check install --quiet --no-input --no-deps"
+FETCH = "pip tools/fetch_third_party.py"
 
 
 def test_the_script_may_be_run() -> None:
@@ -111,10 +119,11 @@ def test_the_script_may_be_run() -> None:
 def test_the_environment_is_made_from_the_lock_with_hashes(tree: Tree) -> None:
     done = tree.setup()
     assert done.returncode == 0, done.stderr
-    venv, lock, own = tree.calls()
+    venv, lock, own, fetch = tree.calls()
     assert venv == "python3 -m venv .venv"
     assert lock == WITH_LOCK + "requirements.lock"
     assert own == OWN + " --no-build-isolation -e ."
+    assert fetch == FETCH
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
         "setup: making .venv from requirements.lock",
@@ -140,7 +149,7 @@ def test_the_set_for_tests_contains_the_other(tree: Tree) -> None:
     assert tree.calls() == []
 
 
-@pytest.mark.parametrize("file", ["pyproject.toml", "requirements.lock", "requirements-test.lock"])
+@pytest.mark.parametrize("file", DECIDE)
 def test_a_changed_list_of_packages_is_installed(tree: Tree, file: str) -> None:
     tree.setup()
     tree.calls()
@@ -158,7 +167,7 @@ def test_a_failed_installation_shows_its_words_and_is_tried_again(tree: Tree) ->
     done = tree.setup()
     assert done.returncode == 0
     assert "what pip says" not in done.stderr
-    assert len(tree.calls()) == 2, "the environment is there already"
+    assert len(tree.calls()) == 3, "the environment is there already"
 
 
 def test_a_failed_update_is_not_taken_for_the_state_before(tree: Tree) -> None:

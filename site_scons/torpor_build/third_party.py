@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Third-party C in the build: compiled for size, without our warnings (see torpor.third_party)."""
+
+from typing import Any
+
+from torpor.third_party import library
+
+
+def include(env: Any, *names: str) -> None:
+    """Let what `env` compiles include the headers of some libraries."""
+    for name in names:
+        env.Append(CCFLAGS=library(name).flags)
+
+
+def objects(env: Any, out: str, *names: str) -> list[Any]:
+    """Compile libraries to `out`/<name>/; `env` has neither our warnings nor an optimisation."""
+    made = []
+    for name in names:
+        found = library(name)
+        own = env.Clone()
+        own.Append(CCFLAGS=["-Os", *found.own_flags])
+        for source in found.sources:
+            made += own.Object(f"{out}/{name}/{source.stem}.o", str(source))
+    return made
