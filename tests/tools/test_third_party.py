@@ -240,7 +240,7 @@ def test_what_is_there_is_not_fetched_again(
 def test_another_file_than_the_pinned_one_is_refused_and_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apt: Path, pin: Pin
 ) -> None:
-    with pytest.raises(MissingToolError, match="cannot fetch some: .* is not the file"):
+    with pytest.raises(MissingToolError, match=r"cannot fetch some: .* is not the file"):
         fetch(monkeypatch, pin, Programs(b"something else"), tmp_path, apt)
     assert list((tmp_path / "archives").iterdir()) == []
 
