@@ -27,7 +27,7 @@ typedef struct {
 
 typedef struct {
     const char *board;       /* name that a firmware image must carry */
-    uint32_t erase_size;     /* bytes of a block, a power of two */
+    uint32_t erase_size;     /* bytes of a block, a power of two from 512 on */
     uint32_t write_size;     /* bytes of a unit, a power of two from 1 to 32 */
     uint32_t erase_step;     /* blocks that are erased in a second or less; at least 1 */
     update_region_t journal; /* at least two blocks */
