@@ -13,6 +13,7 @@ from tools.check_includes import ALLOWED, check_text
         ("core", '#include "wire/framing.h"\n'),
         ("hal", '#include "core/event.h"\n'),
         ("update", '#include "hal/uart.h"\n'),
+        ("boot", '#include "monocypher.h"\n'),
         ("port", '#include "app/session.h"\n'),
         ("infer", "#include <stdio.h>\n"),
         ("app", "  *(volatile uint32_t *)0x40004000 = 1;\n"),
@@ -29,6 +30,7 @@ def test_a_forbidden_line_is_reported_with_the_file(folder: str, text: str) -> N
     [
         ("infer", '#include "infer/plan.h"\n#include <string.h>\n'),
         ("update", '#include "hal/flash.h"\n'),
+        ("update", '#include "bearssl_hash.h"\n#include "monocypher.h"\n'),
         ("app", '#include "infer/infer.h"\n#include "hal/uart.h"\n'),
         ("port", "#define UART ((volatile uint32_t *)0x40004000)\n#include <stdio.h>\n"),
     ],
