@@ -13,6 +13,7 @@
 typedef struct {
     const char *name;  /* the folder's name under boards/ */
     uint32_t timer_hz; /* of clock_ticks() */
+    uint32_t trial_ms; /* that firmware on trial has to confirm itself; 0: no watchdog */
 } board_t;
 
 extern const board_t board;

@@ -5,13 +5,13 @@
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from torpor.board import Board
+from torpor.board import Board, Flash, Region, regions
 
 
 def board_header(board: Board) -> str:
     """Return the text of board_config.h: facts of the board that its port needs, as macros."""
     facts: dict[str, int] = {}
-    for table in ("timer", "uart"):
+    for table in ("flash", "timer", "uart", "watchdog"):
         values = asdict(getattr(board, table)) if getattr(board, table) else {}
         for key, value in values.items():
             if isinstance(value, int):
@@ -28,8 +28,57 @@ def board_source(board: Board) -> str:
     return (
         f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
         '#include "hal/board.h"\n\n'
-        f'const board_t board = {{.name = "{board.name}", .timer_hz = {board.timer.hz}u}};\n'
+        f'const board_t board = {{.name = "{board.name}", .timer_hz = {board.timer.hz}u, '
+        f".trial_ms = {board.watchdog.trial_ms if board.watchdog else 0}u}};\n"
     )
+
+
+def layout_source(board: Board) -> str:
+    """Return the text of layout.c: what update/layout.h declares of a board with slots."""
+    assert board.flash is not None and board.slots is not None
+    journal, *places = regions(board)
+    slots = "".join(f"        {_region(place, board.flash)},\n" for place in places)
+    links = [place.address if board.memory else 0 for place in places[:2]]
+    return (
+        f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
+        '#include "update/layout.h"\n\n'
+        "const update_layout_t update_layout = {\n"
+        f'    .board = "{board.name}",\n'
+        f"    .erase_size = {board.flash.erase_size:#x}u,\n"
+        f"    .write_size = {board.flash.write_size}u,\n"
+        f"    .erase_step = {max(1000 // board.flash.erase_ms, 1)}u,\n"
+        f"    .journal = {_region(journal, board.flash)},\n"
+        f"    .slots = {{\n{slots}    }},\n"
+        f"    .link = {{{links[0]:#x}u, {links[1] if board.links == 2 else links[0]:#x}u}},\n"
+        "};\n"
+    )
+
+
+def _region(place: Region, flash: Flash) -> str:
+    return f"{{{place.address - flash.origin:#x}u, {place.size:#x}u}}"
+
+
+def key_source(public: bytes, digest: bytes, *, development: bool) -> str:
+    """Return the text of key.c: the key that update/layout.h declares.
+
+    Args:
+        public: 32 bytes, Ed25519.
+        digest: 32 bytes, SHA-256 of its SubjectPublicKeyInfo.
+        development: its private half is public.
+    """
+    return (
+        "/* Made from the key file. Do not edit. */\n"
+        '#include "update/layout.h"\n\n'
+        "const update_key_t update_key = {\n"
+        f"    .public_key = {{{_bytes(public)}}},\n"
+        f"    .hash = {{{_bytes(digest)}}},\n"
+        f"    .development = {str(development).lower()},\n"
+        "};\n"
+    )
+
+
+def _bytes(data: bytes) -> str:
+    return ", ".join(f"{byte:#04x}" for byte in data)
 
 
 def model_source(arena_bytes: int, arena_align: int, kernels: Iterable[str]) -> str:

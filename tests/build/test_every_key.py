@@ -202,12 +202,12 @@ def test_a_model_file_that_is_no_text_or_no_file_is_named(tmp_path: Path) -> Non
 def test_board_c_has_name_and_clock() -> None:
     text = config.board_source(load_board("microbit"))
     hz = load_board("microbit").timer.hz
-    assert f'const board_t board = {{.name = "microbit", .timer_hz = {hz}u}};\n' in text
+    assert f'{{.name = "microbit", .timer_hz = {hz}u, .trial_ms = 20000u}};\n' in text
     assert '#include "hal/board.h"' in text
 
 
 @pytest.mark.parametrize("name", ["microbit", "mps2_an386", "native", "riscv_virt"])
-def test_the_board_header_has_each_number_of_timer_and_uart_once(name: str) -> None:
+def test_the_board_header_has_each_number_of_what_ports_drive_once(name: str) -> None:
     board = load_board(name)
     lines = config.board_header(board).splitlines()
     defined = [
@@ -215,7 +215,7 @@ def test_the_board_header_has_each_number_of_timer_and_uart_once(name: str) -> N
     ]
     wanted = [
         f"BOARD_{table}_{key}".upper()
-        for table in ("timer", "uart")
+        for table in ("flash", "timer", "uart", "watchdog")
         if getattr(board, table)
         for key, value in dataclasses.asdict(getattr(board, table)).items()
         if isinstance(value, int)

@@ -50,11 +50,17 @@ def test_header_and_definition_of_a_board_compile(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_the_header_has_every_number_of_timer_and_uart_and_no_other(name: str) -> None:
+def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str) -> None:
     board = load_board(name)
+    driven = {
+        "flash": board.flash,
+        "timer": board.timer,
+        "uart": board.uart,
+        "watchdog": board.watchdog,
+    }
     expected = {
         f"BOARD_{table}_{key}".upper(): value
-        for table, facts in (("timer", board.timer), ("uart", board.uart))
+        for table, facts in driven.items()
         if facts
         for key, value in dataclasses.asdict(facts).items()
         if isinstance(value, int)
@@ -73,6 +79,56 @@ def test_the_definition_of_a_board_has_its_name_and_clock() -> None:
     board = dataclasses.replace(load_board("native"), name="toy", timer=Timer("posix", 2**32 - 1))
     text = config.board_source(board)
     assert '.name = "toy"' in text and ".timer_hz = 4294967295u" in text
+    assert ".trial_ms = 5000u" in text
+    none = config.board_source(dataclasses.replace(board, watchdog=None))
+    assert ".trial_ms = 0u" in none
+
+
+# ---- slots and key
+
+
+@pytest.mark.parametrize("name", [name for name in BOARDS if load_board(name).slots])
+def test_the_layout_of_a_board_compiles_and_has_its_numbers(name: str, tmp_path: Path) -> None:
+    board = load_board(name)
+    assert board.flash and board.slots
+    text = config.layout_source(board)
+    (tmp_path / "layout.c").write_text(text)
+    compiles(tmp_path, "layout.c")
+    found = [int(n, 16) for pair in re.findall(r"\{(0x\w+)u, (0x\w+)u\}", text) for n in pair]
+    expected = [board.slots.journal, board.slots.journal_size]
+    for at in board.slots.firmware:
+        expected += [at, board.slots.firmware_size]
+    for at in board.slots.models:
+        expected += [at, board.slots.model_size]
+    links = [board.flash.origin + at for at in board.slots.firmware]
+    expected += links if board.memory else [0, 0]
+    assert found == expected
+
+
+def test_blocks_that_are_erased_in_a_second_follow_from_the_time_of_one() -> None:
+    board = load_board("microbit")
+    assert board.flash
+    for milliseconds, step in ((1, 1000), (23, 43), (1000, 1), (1500, 1)):
+        flash = dataclasses.replace(board.flash, erase_ms=milliseconds)
+        assert f".erase_step = {step}u" in config.layout_source(
+            dataclasses.replace(board, flash=flash)
+        )
+
+
+def test_an_mmu_gives_both_slots_one_link_address() -> None:
+    text = config.layout_source(dataclasses.replace(load_board("mps2_an386"), links=1))
+    assert ".link = {0x21010000u, 0x21010000u}" in text
+
+
+@pytest.mark.parametrize("development", [True, False])
+def test_the_file_of_a_key_compiles_and_has_its_bytes(development: bool, tmp_path: Path) -> None:
+    public, digest = bytes(range(32)), bytes(range(224, 256))
+    text = config.key_source(public, digest, development=development)
+    (tmp_path / "key.c").write_text(text)
+    compiles(tmp_path, "key.c")
+    found = bytes(int(byte, 16) for byte in re.findall(r"0x(\w\w)\b", text))
+    assert found == public + digest
+    assert f".development = {'true' if development else 'false'}," in text
 
 
 # ---- models
@@ -248,5 +304,6 @@ def test_zcbor_is_found_with_its_c_sources() -> None:
 def test_a_board_is_built_from_its_port_alone(name: str) -> None:
     board = load_board(name)
     ports = {p.parent.name for p in steps._portable_sources(board) if "port" in p.parts}
-    assert ports == ({board.port, "cortexm"} if board.memory else {board.port})
+    shared = {"bare", board.core.architecture} if board.memory else set()
+    assert ports == {board.port} | shared
     assert all(path.is_file() for path in steps._portable_sources(board))

@@ -16,15 +16,21 @@ from torpor.board.facts import (
     Emulator,
     Flash,
     Memory,
+    Models,
+    Slots,
     Timer,
     Uart,
+    Watchdog,
 )
+from torpor.board.layout import HEADER_BYTES, RECORDS_BYTES, Region, code_region, regions
 from torpor.board.load import board_names, load_board, parse_board
 
 __all__ = [
     "CLOCKS",
     "CORES",
+    "HEADER_BYTES",
     "KERNEL_SETS",
+    "RECORDS_BYTES",
     "SHARED_PORTS",
     "Board",
     "Budget",
@@ -32,9 +38,15 @@ __all__ = [
     "Emulator",
     "Flash",
     "Memory",
+    "Models",
+    "Region",
+    "Slots",
     "Timer",
     "Uart",
+    "Watchdog",
     "board_names",
+    "code_region",
     "load_board",
     "parse_board",
+    "regions",
 ]

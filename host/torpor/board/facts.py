@@ -23,7 +23,7 @@ CORES = {
     "cortex-m55": (*_CORTEXM, "cortexm/armv7m.c"),
     "rv32imac": ("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c"),
 }
-SHARED_PORTS = ("bare", "cortexm", "riscv")  # of many boards: none is a port by itself
+SHARED_PORTS = ("bare", "common", "cortexm", "riscv")  # of many boards: none is a port by itself
 KERNEL_SETS = ("portable",)
 
 
@@ -53,10 +53,45 @@ class Memory:
 
 @dataclass(frozen=True)
 class Flash:
-    """Geometry of the flash that holds images."""
+    """The flash that holds images, as the CPU sees it."""
 
+    origin: int  # address of its first byte, from which offsets count
+    size: int
     write_size: int
     erase_size: int
+    erase_ms: int  # that erasing a block typically takes
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where things lie in the flash: offsets. `boot` lies at the start of the code memory."""
+
+    boot: int  # bytes for the bootloader
+    stack: int  # of bootloader and images: verifying a signature takes more than inference
+    journal: int
+    journal_size: int
+    firmware: tuple[int, ...]  # A and B
+    firmware_size: int
+    models: tuple[int, ...]  # three
+    model_size: int
+
+
+@dataclass(frozen=True)
+class Watchdog:
+    """The hardware that resets a firmware that hangs."""
+
+    hz: int  # that it counts
+    trial_ms: int  # that a firmware on trial has to confirm itself
+    base: int | None = None
+    exception: int = 2  # that warns before the reset (Cortex-M): 2 the NMI, 16 + n interrupt n
+
+
+@dataclass(frozen=True)
+class Models:
+    """What images keep ready for models that come later."""
+
+    reserve: tuple[str, ...] = ()  # kernels: "CONV_2D_S8", ...
+    arena: int = 0  # bytes at least
 
 
 @dataclass(frozen=True)
@@ -90,6 +125,9 @@ class Emulator:
     machine: str = ""
     args: tuple[str, ...] = ()
     flash_image: bool = False  # starts from flash: the ELF is given as an image of memory.code
+    flash: str = ""  # how [flash] lasts: "memory", "pflash", "debug-port", "argument"; "": not
+    memory_origin: int = 0  # "memory": the machine's memory that the flash is part of
+    memory_size: int = 0
     icount_shift: int | None = None  # one instruction is 2^shift ns of virtual time
 
 
@@ -104,7 +142,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Board:
-    """All facts of one board; `flash`, `uart`, `emulator` and `budget` are None if it has none."""
+    """All facts of one board; what is optional is None if it has none."""
 
     name: str
     title: str
@@ -116,6 +154,9 @@ class Board:
     timer: Timer
     memory: dict[str, Memory]
     flash: Flash | None = None
+    slots: Slots | None = None
+    watchdog: Watchdog | None = None
+    models: Models = Models()
     uart: Uart | None = None
     emulator: Emulator | None = None
     budget: Budget | None = None

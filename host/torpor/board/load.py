@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import tomllib
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from torpor.board.facts import (
     CLOCKS,
@@ -18,9 +18,13 @@ from torpor.board.facts import (
     Emulator,
     Flash,
     Memory,
+    Models,
+    Slots,
     Timer,
     Uart,
+    Watchdog,
 )
+from torpor.board.layout import check_layout
 from torpor.errors import UsageError, unknown_name
 from torpor.paths import BOARDS, FIRMWARE, ROOT
 
@@ -30,19 +34,23 @@ _TABLES: dict[str, type] = {
     "core": Core,
     "timer": Timer,
     "flash": Flash,
+    "slots": Slots,
+    "watchdog": Watchdog,
+    "models": Models,
     "uart": Uart,
     "emulator": Emulator,
     "budget": Budget,
 }
-_OPTIONAL = ("flash", "uart", "emulator", "budget")
+_OPTIONAL = ("flash", "slots", "watchdog", "models", "uart", "emulator", "budget")
 _BOARD_KEYS = ("title", "tier", "port", "links", "sources")
 _CHOICES = {
     "board.tier": ("emulated", "built", "hardware"),
     "memory.kind": ("rom", "ram"),
     "emulator.kind": ("qemu", "native"),
+    "emulator.flash": ("memory", "pflash", "debug-port", "argument"),
 }
 TOOLS = ROOT / "site_scons" / "site_tools"
-_TYPE_NAMES = {str: "a text", int: "an integer", bool: "true or false", tuple: "a list of texts"}
+_TYPE_NAMES = {str: "a text", int: "an integer", bool: "true or false"}
 
 
 def board_names() -> list[str]:
@@ -83,6 +91,7 @@ def parse_board(name: str, text: str, file: str) -> Board:
     }
     board = Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
     _check_names(file, board)
+    check_layout(file, board)
     return board
 
 
@@ -171,9 +180,9 @@ def _check_keys(
 
 def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
     """Return `value` if it has the type `wanted` (a list becomes a tuple)."""
-    kind = wanted if wanted in (str, int, bool) else int if wanted == int | None else tuple
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        value = tuple(value)
+    if get_origin(wanted) is tuple:
+        return _list(file, key, value, get_args(wanted)[0])
+    kind = wanted if wanted in (str, int, bool) else int
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
     if isinstance(value, int) and value < 0:
@@ -181,3 +190,14 @@ def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
     if choices := _CHOICES.get(f"{key.split('.', 1)[0]}.{key.rsplit('.', 1)[-1]}"):
         _check_choice(file, key, str(value), choices)
     return value
+
+
+def _list(file: str, key: str, value: Any, kind: type) -> tuple[Any, ...]:
+    """Return a list of `kind`, texts or integers, as a tuple."""
+    if not isinstance(value, list) or any(type(item) is not kind for item in value):
+        what = {str: "texts", int: "integers"}[kind]
+        raise UsageError(f"{file}: '{key}' must be a list of {what}, not {value!r}")
+    for item in value:
+        if isinstance(item, int) and item < 0:
+            raise UsageError(f"{file}: '{key}' must not be negative, one is {item}")
+    return tuple(value)

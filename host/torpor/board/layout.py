@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Where bootloader, journal and slots lie in a board's memory, and whether they can lie there."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from torpor.board.facts import Board, Flash, Memory, Slots
+from torpor.errors import UsageError
+
+HEADER_BYTES = 0x200
+"""Of a firmware image; what is linked begins behind it. So aligned is any vector table."""
+
+RECORDS_BYTES = 1024
+"""Kept free in a slot for what follows the payload: signature, records, trailer."""
+
+_FIRMWARE_SLOTS, _MODEL_SLOTS = 2, 3  # as in firmware/update/layout.h
+_LARGEST_UNIT = 32
+_SMALLEST = 0x800
+_ADDRESS_END = 1 << 32
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the address space.
+
+    Attributes:
+        key: the key of board.toml that says so, for messages.
+        address: of its first byte, as the CPU sees it.
+        size: in bytes.
+    """
+
+    key: str
+    address: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        """The address behind the last byte."""
+        return self.address + self.size
+
+
+def regions(board: Board) -> list[Region]:
+    """Return journal, firmware slots and model slots of a board with slots, in this order."""
+    assert board.flash is not None and board.slots is not None
+    origin, slots = board.flash.origin, board.slots
+    return [
+        Region("slots.journal", origin + slots.journal, slots.journal_size),
+        *(Region("slots.firmware", origin + at, slots.firmware_size) for at in slots.firmware),
+        *(Region("slots.models", origin + at, slots.model_size) for at in slots.models),
+    ]
+
+
+def code_region(board: Board, slot: int) -> Region:
+    """Return what the code of the image in firmware slot `slot` may fill.
+
+    Behind its header, and before the records that follow it.
+    """
+    place = regions(board)[1 + slot]
+    return Region(
+        place.key, place.address + HEADER_BYTES, place.size - HEADER_BYTES - RECORDS_BYTES
+    )
+
+
+def check_layout(file: str, board: Board) -> None:
+    """Raise UsageError, naming `file` and key, where flash, slots or bootloader cannot be so."""
+    if board.links not in (1, 2):
+        raise UsageError(f"{file}: 'board.links' is {board.links}", "1 or 2")
+    if board.flash:
+        _check_flash(file, board.flash)
+    if not board.slots:
+        return
+    if not board.flash:
+        raise UsageError(f"{file}: missing key 'flash'", "[slots] are parts of it")
+    _check_counts(file, board.slots)
+    places = regions(board)
+    for place in places:
+        _check_region(file, place, board.flash)
+    if board.slots.journal_size < 2 * board.flash.erase_size:
+        raise UsageError(
+            f"{file}: 'slots.journal_size' is {board.slots.journal_size:#x}",
+            f"two blocks at least: {2 * board.flash.erase_size:#x}",
+        )
+    if code := board.memory.get("code"):
+        places.append(_boot_region(file, board.slots, code))
+    for one, other in combinations(places, 2):
+        if one.address < other.end and other.address < one.end:
+            raise UsageError(f"{file}: {_name(one)} and {_name(other)} overlap")
+
+
+def _check_flash(file: str, flash: Flash) -> None:
+    for key, value, limit in (
+        ("write_size", flash.write_size, _LARGEST_UNIT),
+        ("erase_size", flash.erase_size, flash.size),
+    ):
+        if value < 1 or value & (value - 1) or value > limit:
+            raise UsageError(
+                f"{file}: 'flash.{key}' is {value}", f"a power of two, at most {limit}"
+            )
+    if flash.erase_size % flash.write_size:
+        raise UsageError(f"{file}: 'flash.erase_size' is not a multiple of 'flash.write_size'")
+    if flash.erase_ms < 1:
+        raise UsageError(f"{file}: 'flash.erase_ms' is {flash.erase_ms}", "at least 1")
+    if flash.origin + flash.size > _ADDRESS_END:
+        raise UsageError(f"{file}: 'flash' goes beyond the address {_ADDRESS_END:#x}")
+
+
+def _check_counts(file: str, slots: Slots) -> None:
+    for key, offsets, count in (
+        ("firmware", slots.firmware, _FIRMWARE_SLOTS),
+        ("models", slots.models, _MODEL_SLOTS),
+    ):
+        if len(offsets) != count:
+            raise UsageError(f"{file}: 'slots.{key}' has {len(offsets)} offsets", f"{count}")
+
+
+def _check_region(file: str, place: Region, flash: Flash) -> None:
+    """Whole blocks of the flash, slots of a sensible size, code where a vector table may lie."""
+    block, end = flash.erase_size, flash.origin + flash.size
+    if (place.address - flash.origin) % block or place.size % block:
+        raise UsageError(f"{file}: {_name(place)} is not made of blocks", f"of {block:#x} bytes")
+    if place.key == "slots.firmware" and place.address % HEADER_BYTES:
+        raise UsageError(
+            f"{file}: {_name(place)} is no place for code", f"a multiple of {HEADER_BYTES:#x}"
+        )
+    if place.size < _SMALLEST:
+        raise UsageError(f"{file}: {_name(place)} is too small", f"at least {_SMALLEST:#x} bytes")
+    if place.end > end:
+        raise UsageError(
+            f"{file}: {_name(place)} is not in the flash", f"{flash.origin:#x} to {end:#x}"
+        )
+
+
+def _boot_region(file: str, slots: Slots, code: Memory) -> Region:
+    if not 0 < slots.boot <= code.size:
+        raise UsageError(
+            f"{file}: 'slots.boot' is {slots.boot:#x}", f"more than 0, at most {code.size:#x}"
+        )
+    return Region("slots.boot", code.origin, slots.boot)
+
+
+def _name(place: Region) -> str:
+    return f"'{place.key}' ({place.address:#x} to {place.end:#x})"
