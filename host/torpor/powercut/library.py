@@ -8,7 +8,6 @@ cffi are those of the headers themselves.
 
 import functools
 import hashlib
-import os
 import re
 import subprocess
 import tempfile
@@ -50,7 +49,7 @@ def macros_of(headers: Sequence[Path]) -> dict[str, str]:
             header.read_text(encoding="utf-8"),
             flags=re.M,
         ):
-            words = [values[w] if w in values else w for w in text.split(" + ")]
+            words = [values.get(w, w) for w in text.split(" + ")]
             try:
                 values[name] = sum(int(str(word).rstrip("u"), 0) for word in words)
             except ValueError:
@@ -96,7 +95,7 @@ def _link(target: Path, sources: Sequence[Path], flags: Sequence[str]) -> None:
         output = Path(folder) / target.name
         command = [compiler(), *FLAGS, *WARNINGS, *flags, *include, "-shared", "-o", str(output)]
         _run([*command, *map(str, sources), *map(str, _third_party_objects())])
-        os.replace(output, target)
+        output.replace(target)
 
 
 @functools.cache
@@ -114,7 +113,7 @@ def _third_party_objects() -> list[Path]:
                     output = Path(folder) / "x.o"
                     _run([compiler(), *FLAGS, *library.own_flags, "-c", str(source),
                           "-o", str(output)])  # fmt: skip
-                    os.replace(output, objects[-1])
+                    output.replace(objects[-1])
     return objects
 
 
