@@ -19,69 +19,32 @@
 
 enum { SKIP, MARKED, BODY, ENDING };
 
-static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* Value of a base64 digit, or -1. */
-static int32_t digit_value(uint8_t byte)
-{
-    if (byte >= 'A' && byte <= 'Z') {
-        return byte - 'A';
-    }
-    if (byte >= 'a' && byte <= 'z') {
-        return byte - 'a' + 26;
-    }
-    if (byte >= '0' && byte <= '9') {
-        return byte - '0' + 52;
-    }
-    return byte == '+' ? 62 : byte == '/' ? 63 : -1;
-}
-
 static void begin(frame_decoder_t *decoder)
 {
     decoder->state = BODY;
     decoder->length = 0;
-    decoder->digits = 0;
-    decoder->padding = 0;
-    decoder->group = 0;
+    decoder->base64 = (base64_t){0};
 }
 
-/* Appends the bytes of a full group of four digits. False if they do not fit, or if bits are set
- * that belong to no byte. */
-static bool take_group(frame_decoder_t *decoder)
+/* Takes a base64 digit or '='. False if it is neither, stands where it may not, or completes bytes
+ * that do not fit. */
+static bool take_digit(frame_decoder_t *decoder, uint8_t digit)
 {
-    uint32_t count = 3u - decoder->padding;
-    uint32_t spare = decoder->group & ((1u << (8 * decoder->padding)) - 1);
-    if (spare != 0 || decoder->length + count > sizeof decoder->payload) {
+    uint8_t bytes[3];
+    uint32_t count;
+    if (!base64_take(&decoder->base64, digit, bytes, &count) ||
+        decoder->length + count > sizeof decoder->payload) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
-        decoder->payload[decoder->length++] = (uint8_t)(decoder->group >> (16 - 8 * i));
+        decoder->payload[decoder->length++] = bytes[i];
     }
-    decoder->digits = 0;
-    decoder->group = 0;
     return true;
-}
-
-/* Takes a base64 digit or '='. False if it is neither, or stands where it may not. */
-static bool take_digit(frame_decoder_t *decoder, uint8_t byte)
-{
-    int32_t value = 0;
-    if (byte == '=' && decoder->digits >= 2) {
-        decoder->padding++;
-    } else {
-        value = decoder->padding != 0 ? -1 : digit_value(byte);
-    }
-    if (value < 0) {
-        return false;
-    }
-    decoder->group = decoder->group << 6 | (uint32_t)value;
-    decoder->digits++;
-    return decoder->digits < 4 || take_group(decoder);
 }
 
 static frame_event_t finish(frame_decoder_t *decoder)
 {
-    if (decoder->digits != 0 || decoder->length <= FRAME_CRC_BYTES ||
+    if (!base64_may_end(&decoder->base64) || decoder->length <= FRAME_CRC_BYTES ||
         crc16_update(0, decoder->payload, decoder->length) != 0) {
         return FRAME_DROPPED;
     }
@@ -123,13 +86,13 @@ frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte)
     return FRAME_NONE;
 }
 
-/* Byte `index` of the payload followed by its CRC, or 0 beyond the end. */
-static uint32_t frame_byte(const uint8_t *payload, size_t length, uint16_t crc, size_t index)
+/* Byte `index` of the payload followed by its CRC. */
+static uint8_t frame_byte(const uint8_t *payload, size_t length, uint16_t crc, size_t index)
 {
     if (index < length) {
         return payload[index];
     }
-    return index == length ? crc >> 8 : index == length + 1 ? crc & 0xFFu : 0;
+    return (uint8_t)(index == length ? crc >> 8 : crc);
 }
 
 size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line)
@@ -139,14 +102,14 @@ size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line)
     uint8_t *out = line;
     *out++ = FRAME_MARK_0;
     *out++ = FRAME_MARK_1;
-    for (size_t i = 0; i < total; i += 3) {
-        uint32_t group = frame_byte(payload, length, crc, i) << 16 |
-                         frame_byte(payload, length, crc, i + 1) << 8 |
-                         frame_byte(payload, length, crc, i + 2);
-        *out++ = (uint8_t)digits[group >> 18];
-        *out++ = (uint8_t)digits[group >> 12 & 63];
-        *out++ = (uint8_t)(i + 1 < total ? digits[group >> 6 & 63] : '=');
-        *out++ = (uint8_t)(i + 2 < total ? digits[group & 63] : '=');
+    for (size_t i = 0; i < total;) {
+        uint8_t bytes[3];
+        uint32_t count = 0;
+        while (count < 3 && i < total) {
+            bytes[count++] = frame_byte(payload, length, crc, i++);
+        }
+        base64_put(bytes, count, out);
+        out += 4;
     }
     *out++ = '\n';
     return (size_t)(out - line);

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/base64.h"
+
 #define FRAME_MARK_0      0x05
 #define FRAME_MARK_1      0x12
 #define FRAME_MAX_PAYLOAD 384 /* limits.payload of records.toml */
@@ -36,9 +38,7 @@ typedef struct {
     uint8_t payload[FRAME_MAX_PAYLOAD + FRAME_CRC_BYTES];
     uint16_t length;
     uint8_t state;
-    uint8_t digits;  /* base64 digits in the open group of four */
-    uint8_t padding; /* '=' seen in it */
-    uint32_t group;  /* its bits */
+    base64_t base64;
 } frame_decoder_t;
 
 /* Takes one received byte. */

@@ -42,12 +42,26 @@ DECLARATIONS = """
     void text_hex(text_t *text, uint32_t number);
     void text_end(text_t *text);
 
+    typedef struct { uint32_t group; uint8_t digits; uint8_t padding; } base64_t;
+    bool base64_take(base64_t *decoder, uint8_t digit, uint8_t *bytes, uint32_t *count);
+    void base64_put(const uint8_t *bytes, uint32_t count, uint8_t *digits);
+
     typedef struct {
-        uint8_t payload[386]; uint16_t length; uint8_t state; uint8_t digits; uint8_t padding;
-        uint32_t group;
+        uint8_t payload[386]; uint16_t length; uint8_t state; base64_t base64;
     } frame_decoder_t;
     int frame_decode(frame_decoder_t *decoder, uint8_t byte);
     size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
+
+    typedef struct {
+        uint8_t *buffer; uint32_t size; uint32_t length; uint32_t expected; uint32_t received;
+        bool open; uint8_t state; base64_t base64;
+    } smp_frame_decoder_t;
+    int smp_frame_decode(smp_frame_decoder_t *decoder, uint8_t byte);
+    typedef struct {
+        const uint8_t *message; uint32_t length; uint32_t next; uint16_t crc;
+    } smp_frame_encoder_t;
+    void smp_frame_begin(smp_frame_encoder_t *encoder, const uint8_t *message, uint32_t length);
+    size_t smp_frame_encode(smp_frame_encoder_t *encoder, uint8_t *line);
 
     void console_put(uint8_t byte);
     void session_start(void);
