@@ -30,6 +30,8 @@ static void end_trial(update_state_t *state, uint32_t slot)
     if (state->trial == slot) {
         state->trial = UPDATE_NO_SLOT;
         state->attempts = 0;
+        state->trial_version = (image_version_t){0};
+        memset(state->trial_id, 0, sizeof state->trial_id);
     }
 }
 
