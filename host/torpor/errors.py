@@ -7,7 +7,8 @@
     ├── ModelError              exit 4   a model file is broken or not what it must be
     │   └── UnsupportedError    exit 5   a sound model that torpor cannot compile; says why
     ├── BudgetError             exit 6   flash, RAM or stack does not fit
-    └── DeviceError             exit 7   a device or emulator does not answer as it must
+    ├── DeviceError             exit 7   a device or emulator does not answer as it must
+    └── ImageError              exit 8   an image or a key is broken or not what it must be
 
 Exit 0 is success; exit 1 is also "the check that was asked for found a difference". A traceback
 is a bug of torpor's and exits with 70.
@@ -68,6 +69,12 @@ class DeviceError(TorporError):
     """A device or emulator does not answer, or answers wrongly."""
 
     exit_code = 7
+
+
+class ImageError(TorporError):
+    """An image or key file is truncated, hostile, or not what it must be."""
+
+    exit_code = 8
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UsageError:

@@ -37,8 +37,8 @@ def test_where_nothing_is_known_the_hint_says_so() -> None:
 def test_no_two_kinds_of_error_share_an_exit_code() -> None:
     kinds = [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, TorporError)]
     codes = {kind.exit_code for kind in kinds}
-    assert len(codes) == len(kinds) == 7
-    assert codes == set(range(1, 8))
+    assert len(codes) == len(kinds) == 8
+    assert codes == set(range(1, 9))
 
 
 def test_every_error_is_in_the_drawing_with_its_exit_code() -> None:

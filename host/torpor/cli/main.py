@@ -20,11 +20,12 @@ from torpor.errors import TorporError, unknown_name
 
 EXIT_CODES = """\
 exit codes:
-  0  success              4  broken model file
-  1  check found a        5  model not supported
-     difference           6  does not fit a budget
-  2  wrong usage          7  device does not answer
+  0  success              5  model not supported
+  1  check found a        6  does not fit a budget
+     difference           7  device does not answer
+  2  wrong usage          8  broken image or key
   3  tool missing        70  bug in torpor
+  4  broken model file
 """
 
 
