@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps the tables of docs/SPEC.md equal to firmware/infer/plan.h and firmware/wire/records.toml.
+"""Keeps the tables of docs/SPEC.md equal to the headers of firmware/ and to records.toml.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`. `python tools/spec_tables.py`
 writes them anew; with --check it only says which are stale (exit 1).
@@ -10,12 +10,15 @@ import sys
 import tomllib
 from collections.abc import Callable
 
+from torpor.image.reasons import REASONS
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan import layout
+from torpor.update import journal
 from torpor.wire import records
 
 SPEC = ROOT / "docs" / "SPEC.md"
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
+KIND = re.compile(r"^\s+JOURNAL_(\w+) = (\d+),\s+/\*(.*?)\*/", re.M | re.S)
 MEMBER = re.compile(r"^\s+\w+ (\w+)(?:\[\d+\])?;\s*(?:/\* (.*?) \*/)?$", re.M)
 
 
@@ -81,9 +84,40 @@ def status_table() -> str:
     return _table(["status", "value"], [[f"`{k}`", str(v)] for k, v in schema["status"].items()])
 
 
+def reason_table() -> str:
+    """Return the table of the reasons of reason.h."""
+    rows = [[str(r.number), f"`{r.name}`", r.sentence] for r in REASONS.values()]
+    return _table(["reason", "name", "meaning"], rows)
+
+
+def journal_record_table() -> str:
+    """Return the table of a record of the journal: offset, type, member."""
+    rows = [
+        [str(field.offset), f"`{field.type.cname}`", f"`{name}`"]
+        for name, field in journal.ffi.typeof("journal_record_t").fields
+    ]
+    return _table(["offset", "type", "member"], rows) + f"\n{journal.RECORD_BYTES} bytes.\n"
+
+
+def journal_kind_table() -> str:
+    """Return the table of the kinds of records, with the comments of journal.h."""
+    text = (FIRMWARE / "update" / "journal.h").read_text()
+    rows = [
+        [number, f"`{name}`", " ".join(comment.split())]
+        for name, number, comment in KIND.findall(text)
+    ]
+    return _table(["kind", "name", "meaning"], rows)
+
+
 def make(name: str) -> str:
-    """Return the text of table `name`: "records", "status", "NAME_t" or a constant's prefix."""
-    special: dict[str, Callable[[], str]] = {"records": record_table, "status": status_table}
+    """Return the text of table `name`: one of `special`, "NAME_t" or a constant's prefix."""
+    special: dict[str, Callable[[], str]] = {
+        "records": record_table,
+        "status": status_table,
+        "reasons": reason_table,
+        "journal_record": journal_record_table,
+        "journal_kinds": journal_kind_table,
+    }
     if name in special:
         return special[name]()
     return struct_table(name) if name.endswith("_t") else enum_table(name)
