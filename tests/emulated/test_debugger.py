@@ -3,6 +3,7 @@
 """Inputs that are loaded into an emulated device's memory, with a debug port that pretends."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests.support.tflite_builder import GraphBuilder
 from torpor import emulate
 from torpor.compile import compile_model
 from torpor.emulate import debugger, firmware
-from torpor.emulate.debugger import Debugger, InputLoader
+from torpor.emulate.debugger import Code, Debugger, InputLoader, Place, Store, functions
 from torpor.emulate.image import Image
 from torpor.errors import DeviceError, UsageError
 from torpor.golden import Golden
@@ -28,22 +29,29 @@ PACKET = re.compile(rb"\$([^#]*)#([0-9a-f]{2})")
 
 
 class Probe:
-    """A debug port with a memory; gives its answers in pieces of `piece` bytes.
+    """A debug port with a memory, and a core that makes one step after the other.
+
+    Gives its answers in pieces of `piece` bytes.
 
     Args:
         size: of the memory, which begins at 0.
         piece: how many bytes one read brings.
+        running: whether the core runs.
     """
 
-    def __init__(self, size: int = 1 << 16, piece: int = 1 << 20) -> None:
-        self.memory, self.running, self.stops = bytearray(size), True, 0
+    def __init__(self, size: int = 1 << 16, piece: int = 1 << 20, *, running: bool = True) -> None:
+        self.memory, self.running, self.stops = bytearray(size), running, 0
         self.arrived, self.piece, self.longest, self.closed = b"", piece, 0, False
+        self.steps, self.places, self.wrong = 0, set[bytes](), b""
+
+    def fileno(self) -> int:
+        raise AssertionError("nobody waits for this one")
 
     def write(self, data: bytes) -> None:
         if data == debugger.INTERRUPT:
             assert self.running
             self.running, self.stops = False, self.stops + 1
-            self._answer(b"T02thread:p01.01;")
+            self.answer(b"T02thread:p01.01;")
             return
         for found in PACKET.finditer(data):
             assert int(found[2], 16) == sum(found[1]) % 256
@@ -55,21 +63,32 @@ class Probe:
         self.arrived += b"+"
         if packet == b"c":
             self.running = True
-            return
+        elif packet == b"s":
+            self.steps += 1
+            self.answer(b"T05thread:p01.01;")
+        elif packet.startswith((b"Z", b"z")):
+            (self.places.add if packet[:1] == b"Z" else self.places.remove)(packet[1:])
+            self.answer(self.wrong or b"OK")
+        elif packet.startswith(b"m"):
+            address, length = (int(word, 16) for word in packet[1:].split(b","))
+            assert 2 * length <= 4096
+            data = self.memory[address : address + length]
+            self.answer(data.hex().encode() if len(data) == length else b"E14")
+        else:
+            self._store(packet)
+
+    def _store(self, packet: bytes) -> None:
         words = re.fullmatch(rb"M([0-9a-f]+),([0-9a-f]+):([0-9a-f]*)", packet)
         assert words, packet
-        address, length, data = (
-            int(words[1], 16),
-            int(words[2], 16),
-            bytes.fromhex(words[3].decode()),
-        )
+        address, length = int(words[1], 16), int(words[2], 16)
+        data = bytes.fromhex(words[3].decode())
         assert len(data) == length
         fits = address + length <= len(self.memory)
         if fits:
             self.memory[address : address + length] = data
-        self._answer(b"OK" if fits else b"E14")
+        self.answer(b"OK" if fits else b"E14")
 
-    def _answer(self, packet: bytes) -> None:
+    def answer(self, packet: bytes) -> None:
         self.arrived += b"$%s#%02x" % (packet, sum(packet) % 256)
 
     def read(self, timeout: float) -> bytes:
@@ -118,6 +137,77 @@ def test_a_port_that_is_silent_is_an_error() -> None:
 
     with pytest.raises(DeviceError, match="has not answered for 10 s"):
         Debugger(Silent()).write([(0, b"a")])
+
+
+@settings(deadline=None)
+@given(st.integers(0, 9000), st.integers(0, 9000), st.integers(1, 40))
+def test_every_byte_of_memory_is_read(address: int, length: int, piece: int) -> None:
+    probe = Probe(piece=piece)
+    probe.memory[:] = bytes(i * 7 % 251 for i in range(len(probe.memory)))
+    assert Debugger(probe).read(address, length) == probe.memory[address : address + length]
+    assert probe.running
+
+
+def test_memory_that_is_not_there_is_not_read() -> None:
+    probe = Probe()
+    with pytest.raises(DeviceError, match=r"does not read 2 bytes at 0xffff: b'E14'"):
+        Debugger(probe).read(0xFFFF, 2)
+    assert probe.running, "the core goes on all the same"
+
+
+def test_a_core_that_stands_still_is_not_stopped_and_stays_so() -> None:
+    probe = Probe(running=False)
+    port = Debugger(probe, running=False)
+    port.write([(1, b"ab")])
+    with port.paused(), port.paused():
+        assert port.read(0, 4) == b"\0ab\0"
+    assert (probe.stops, probe.running) == (0, False)
+    port.resume()
+    with port.paused(), port.paused():
+        assert not probe.running
+    assert (probe.stops, probe.running) == (1, True)
+
+
+def test_places_are_set_and_taken_back_and_a_step_is_one_step() -> None:
+    probe = Probe(running=False)
+    port = Debugger(probe, running=False)
+    places: list[Place] = [Code(0x1234), Store(0x21000000, 0x1000)]
+    port.set_places(places)
+    assert probe.places == {b"1,1234,2", b"2,21000000,1000"}
+    port.step()
+    port.clear_places(places[:1])
+    assert (probe.steps, probe.places) == (1, {b"2,21000000,1000"})
+    probe.wrong = b"E22"
+    with pytest.raises(DeviceError, match=r"refuses to stop at Code\(address=9\): b'E22'"):
+        port.set_places([Code(9)])
+
+
+@pytest.mark.parametrize("piece", [1, 3, 100])
+def test_a_core_that_stops_by_itself_is_noticed_once(piece: int) -> None:
+    probe = Probe(running=False, piece=piece)
+    port = Debugger(probe, running=False)
+    assert port.has_stopped(), "it never ran"
+    port.resume()
+    assert not port.has_stopped()
+    probe.running = False
+    probe.answer(b"T05thread:p01.01;watch:21000000;")
+    assert port.has_stopped() and port.has_stopped()
+    port.pause()
+    assert probe.stops == 0
+
+
+def test_functions_are_where_their_code_is(tmp_path: Path) -> None:
+    source = tmp_path / "f.s"
+    source.write_text(
+        ".thumb\n.global f, g\n.type f, %function\n.type g, %function\n.thumb_func\n"
+        "f: bx lr\n.thumb_func\ng: bx lr\n"
+    )
+    elf = tmp_path / "f.elf"
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m0", "-nostdlib", "-Wl,-Ttext=0x100,-e,f"]
+    subprocess.run([*command, str(source), "-o", str(elf)], check=True)
+    assert functions(elf, "f", "g") == [Code(0x100), Code(0x102)]
+    with pytest.raises(UsageError, match="has no symbol h"):
+        functions(elf, "f", "h")
 
 
 def test_closing_closes_the_port() -> None:
@@ -173,7 +263,7 @@ def image_with(plan: bytes) -> Image:
 def test_inputs_are_put_where_the_plan_has_them(plan: bytes) -> None:
     probe = Probe()
     data = bytes(i % 251 for i in range(189))
-    InputLoader(Debugger(probe), image_with(plan))([data])
+    InputLoader(Debugger(probe).write, image_with(plan))([data])
     parsed = Plan.parse(plan)
     start = ARENA + parsed.tensors[parsed.inputs[0]["tensor"]]["offset"]
     assert probe.memory[start : start + len(data)] == data
@@ -186,7 +276,7 @@ def test_inputs_of_other_sizes_are_refused_and_nothing_is_written(
 ) -> None:
     probe = Probe()
     with pytest.raises(DeviceError, match=r"the model takes \[189\]"):
-        InputLoader(Debugger(probe), image_with(plan))([bytes(n) for n in lengths])
+        InputLoader(Debugger(probe).write, image_with(plan))([bytes(n) for n in lengths])
     assert probe.stops == 0
 
 

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """QEMU's command line from a board's facts, and its orders spoken with a socket that pretends."""
 
+import dataclasses
 import json
 import socket
 import threading
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from torpor.board import Emulator, board_names, load_board
 from torpor.emulate import firmware, qemu
+from torpor.emulate.monitor import Monitor
 from torpor.errors import BudgetError, DeviceError, MissingToolError, TorporError, UsageError
 
 GREETING: dict[str, Any] = {"QMP": {"version": {}, "capabilities": []}}
@@ -50,27 +52,52 @@ def pretended(folder: Path, *answers: list[Any]) -> Iterator[tuple[Path, list[An
 
 OK: dict[str, Any] = {"return": {}}
 EVENT: dict[str, Any] = {"event": "RESUME", "timestamp": {}}
+RESET: dict[str, Any] = {"event": "RESET", "data": {"guest": False}}
 
 
-def test_qemu_is_let_go_with_two_orders(tmp_path: Path) -> None:
+def test_qemu_is_asked_to_take_orders_and_takes_them(tmp_path: Path) -> None:
     with pretended(tmp_path, [OK], [OK]) as (path, heard):
-        qemu.release(path)
+        monitor = Monitor(path)
+        monitor.order("cont")
+        monitor.close()
     assert heard == [{"execute": "qmp_capabilities"}, {"execute": "cont"}]
 
 
 def test_events_between_the_answers_are_passed_over(tmp_path: Path) -> None:
     with pretended(tmp_path, [EVENT, EVENT, OK], [EVENT, OK]) as (path, heard):
-        qemu.release(path)
+        monitor = Monitor(path)
+        monitor.order("cont")
+        monitor.close()
     assert len(heard) == 2
+
+
+@pytest.mark.parametrize("answers", [[RESET, EVENT, OK], [OK, EVENT, RESET]], ids=["first", "last"])
+def test_what_is_to_happen_is_waited_for_whatever_comes_first(
+    tmp_path: Path, answers: list[Any]
+) -> None:
+    with pretended(tmp_path, [OK], answers, [EVENT, OK]) as (path, heard):
+        monitor = Monitor(path)
+        monitor.order("system_reset", event="RESET")
+        monitor.order("stop")
+        monitor.close()
+    assert [order["execute"] for order in heard[1:]] == ["system_reset", "stop"]
 
 
 def test_an_order_that_is_refused_is_told_with_the_reason(tmp_path: Path) -> None:
     refusal = {"error": {"class": "GenericError", "desc": "not now"}}
+    with pretended(tmp_path, [OK], [EVENT, refusal]) as (path, _):
+        monitor = Monitor(path)
+        with pytest.raises(DeviceError, match="QEMU refused 'cont': not now"):
+            monitor.order("cont")
+        monitor.close()
+
+
+def test_a_refusal_without_a_reason_is_told_too(tmp_path: Path) -> None:
     with (
-        pretended(tmp_path, [OK], [EVENT, refusal]) as (path, _),
-        pytest.raises(DeviceError, match="QEMU refused 'cont': not now"),
+        pretended(tmp_path, [{"error": {}}]) as (path, _),
+        pytest.raises(DeviceError, match=r"QEMU refused 'qmp_capabilities': $"),
     ):
-        qemu.release(path)
+        Monitor(path)
 
 
 def test_a_qemu_that_ends_in_between_is_told_with_the_order(tmp_path: Path) -> None:
@@ -78,12 +105,21 @@ def test_a_qemu_that_ends_in_between_is_told_with_the_order(tmp_path: Path) -> N
         pretended(tmp_path, [EVENT]) as (path, _),
         pytest.raises(DeviceError, match=r"ended instead of answering 'qmp_capabilities'"),
     ):
-        qemu.release(path)
+        Monitor(path)
+
+
+def test_an_order_to_a_qemu_that_has_ended_is_an_error(tmp_path: Path) -> None:
+    with pretended(tmp_path, [OK]) as (path, _):
+        monitor = Monitor(path)
+    with pytest.raises(DeviceError, match=r"does not take orders|ended instead of answering"):
+        monitor.order("cont")
+    for _ in range(2):
+        monitor.close()
 
 
 def test_a_socket_that_is_not_there_is_a_device_error(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="QEMU does not take orders"):
-        qemu.release(tmp_path / "none.sock")
+        Monitor(tmp_path / "none.sock")
 
 
 # ---- the command line
@@ -103,6 +139,26 @@ def test_a_board_whose_instructions_are_not_counted_has_no_icount(tmp_path: Path
     facts = Emulator("qemu", "qemu-x", "package", "toy-m")
     assert "-icount" not in qemu.command(facts, tmp_path / "f.elf")
     assert qemu.instructions(facts, 1000, 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            {"flash": "memory", "memory_size": 4096},
+            "toy-m,memory-backend=flash -object"
+            " memory-backend-file,id=flash,size=4096,share=on,mem-path=/a,,b",
+        ),
+        ({"flash": "pflash"}, "toy-m -drive if=pflash,unit=1,format=raw,file=/a,,b"),
+        ({"flash": "debug-port"}, "toy-m"),
+    ],
+    ids=str,
+)
+def test_the_command_line_has_the_file_behind_the_flash(facts: dict[str, Any], words: str) -> None:
+    board = dataclasses.replace(FACTS, **facts)
+    found = " ".join(qemu.command(board, Path("f.elf"), Path("/a,b")))
+    assert found.startswith(f"qemu-x -M {words} -kernel ")
+    assert "/a" not in " ".join(qemu.command(board, Path("f.elf")))
 
 
 def test_a_relative_firmware_is_found_from_any_folder() -> None:

@@ -2,18 +2,15 @@
 # SPDX-FileCopyrightText: The torpor authors
 """How long the client waits, how often it asks, what it counts, and what the ports below it say."""
 
-import json
 import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cbor2
 import pytest
 
 from tests.wire.test_client import client, device, inputs_for
-from torpor.emulate import qemu
 from torpor.errors import DeviceError
 from torpor.link import DeviceClient, SerialTransport, SocketTransport, open_transport
 from torpor.link.fake import FakeTransport
@@ -211,35 +208,6 @@ def test_a_serial_port_that_was_closed_under_us_is_an_error_and_closes_again() -
     port.close()
     os.close(master)
     os.close(slave)
-
-
-# ---- QEMU's orders
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ([], "ended instead of answering 'cont'"),
-        ([{"event": "STOP"}, {"error": {"desc": "no"}}], "refused 'cont': no"),
-        ([{"error": {}}], "refused 'cont': $"),
-    ],
-    ids=["end", "refusal", "no reason"],
-)
-def test_what_qemu_answers_to_an_order_is_told(lines: list[Any], message: str) -> None:
-    answers = iter([json.dumps(line).encode() + b"\n" for line in lines])
-    with pytest.raises(DeviceError, match=message):
-        qemu._await_return(lambda: next(answers, b""), "cont")
-
-
-def test_events_before_the_answer_are_passed_over() -> None:
-    answers = iter([b'{"event": "RESUME"}\n', b'{"return": {}}\n', b'{"error": {}}\n'])
-    qemu._await_return(lambda: next(answers, b""), "cont")
-    assert next(answers) == b'{"error": {}}\n'
-
-
-def test_a_socket_of_qemu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DeviceError, match="does not take orders"):
-        qemu.release(tmp_path / "absent")
 
 
 # ---- records.toml

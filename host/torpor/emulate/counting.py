@@ -18,6 +18,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from torpor.emulate.qemu import quoted
 from torpor.engine.library import build_library
 from torpor.errors import DeviceError
 from torpor.footprint.inference import ENTRIES, is_infer
@@ -82,7 +83,7 @@ class Counter:
     @property
     def arguments(self) -> list[str]:
         """What QEMU's command line needs."""
-        return ["-plugin", f"{plugin()},map={_quoted(self._map)},out={_quoted(self._out)}"]
+        return ["-plugin", f"{plugin()},map={quoted(self._map)},out={quoted(self._out)}"]
 
     def calls(self) -> list[Call]:
         """Return the calls of the engine that have ended until now, in order."""
@@ -93,10 +94,6 @@ class Counter:
 
     def __exit__(self, *_exception: object) -> None:
         self._folder.cleanup()
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace(",", ",,")
 
 
 def plugin() -> Path:
@@ -120,9 +117,7 @@ def unavailable(program: str) -> str:
     """
     with tempfile.TemporaryDirectory(prefix="torpor-count-") as folder:
         (Path(folder) / "map").touch()
-        words = (
-            f"{plugin()},map={_quoted(Path(folder) / 'map')},out={_quoted(Path(folder) / 'out')}"
-        )
+        words = f"{plugin()},map={quoted(Path(folder) / 'map')},out={quoted(Path(folder) / 'out')}"
         command = [program, "-M", "none", "-display", "none", "-S", "-monitor", "stdio"]
         try:
             done = subprocess.run(

@@ -1,54 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Starts the program that stands in for a board, connects its serial port, and ends it again."""
+"""An emulated board on a desk: its serial port, its reset button, and its power."""
 
 import contextlib
-import tempfile
-import time
-from collections.abc import Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from torpor.board import Board, load_board
-from torpor.board import Emulator as EmulatorFacts
-from torpor.emulate import qemu
-from torpor.emulate.child import Child, ChildTransport
+from torpor.emulate import machine, qemu
+from torpor.emulate.cut import Cut, Moment
 from torpor.emulate.debugger import Debugger, InputLoader
 from torpor.emulate.firmware import existing
+from torpor.emulate.flash import FlashFile
 from torpor.emulate.image import Image
+from torpor.emulate.machine import Machine, Setup
+from torpor.emulate.port import Port
 from torpor.errors import DeviceError, UsageError
-from torpor.link.transport import SocketTransport, connect_unix
 
-START_TIMEOUT = 30.0  # a loaded machine may take its time
+RESET_SIGNAL = signal.SIGUSR1  # of a firmware that is a process (native)
 
 
 class Emulator:
-    """A running board. A context manager: leaving it ends the process.
+    """A board. A context manager: leaving it ends the process. For one thread.
 
     Attributes:
         board: what it is.
-        elf: the firmware that it runs.
-        transport: its serial port.
+        elf: the firmware that it starts with: a bootloader, or all that there is.
+        transport: its serial port; whoever holds it need not care about resets and power cuts.
+        flash: the flash that outlives the process, or None. Written while the board is `off()`.
     """
 
-    def __init__(
-        self,
-        board: Board,
-        elf: Path,
-        child: Child,
-        transport: ChildTransport,
-        debugger: Debugger | None = None,
-    ) -> None:
-        self.board = board
-        self.elf = elf
-        self.transport = transport
-        self._child = child
-        self._debugger = debugger
+    def __init__(self, setup: Setup) -> None:
+        self.board = setup.board
+        self.elf = setup.elf
+        self.flash = setup.flash
+        self.transport = Port()
+        self._setup = setup
+        self._starts = 0
+        self._claim = contextlib.ExitStack()
+        self._machine = self._switch_on()
 
     @property
     def pid(self) -> int:
-        """Process id of the emulator."""
-        return self._child.pid
+        """Process id of the emulator; another one after the power was cut."""
+        return self._machine.child.pid
+
+    @property
+    def debugger(self) -> Debugger:
+        """The debug port, into the device's memory; another one after the power was cut.
+
+        Raises:
+            UsageError: there is none (native).
+        """
+        if self._machine.debugger is None:
+            raise UsageError(f"board '{self.board.name}' has no debug port")
+        return self._machine.debugger
 
     def instructions(self, ticks: int, timer_hz: int) -> int | None:
         """Turn a duration in ticks of the board's timer into instructions.
@@ -60,8 +69,7 @@ class Emulator:
         Returns:
             The count, exact to one tick; None where instructions are not counted (native).
         """
-        facts = self.board.emulator
-        return qemu.instructions(facts, ticks, timer_hz) if facts else None
+        return qemu.instructions(self._setup.facts, ticks, timer_hz)
 
     def input_loader(self) -> InputLoader | None:
         """Return what loads a model's inputs into the device's memory, for `DeviceClient`.
@@ -71,14 +79,90 @@ class Emulator:
         Raises:
             UsageError: the firmware has no symbols.
         """
-        return InputLoader(self._debugger, Image.read(self.elf)) if self._debugger else None
+        if self._machine.debugger is None:
+            return None
+        return InputLoader(self._write_memory, Image.read(self.elf))
+
+    def _write_memory(self, pieces: Sequence[tuple[int, bytes]]) -> None:
+        self.debugger.write(pieces)  # the one that there is now
+
+    def reset(self) -> None:
+        """Press the reset button: the CPU starts anew, RAM keeps what it has.
+
+        Raises:
+            DeviceError: the process is gone.
+        """
+        if self._machine.monitor is None:
+            os.kill(self.pid, RESET_SIGNAL)
+        else:
+            self._machine.monitor.order("system_reset", event="RESET")
+
+    @contextlib.contextmanager
+    def off(self) -> Iterator[FlashFile | None]:
+        """Cut the power, and give it back at the end of the block. All RAM is lost.
+
+        Yields:
+            The flash, to be looked at, or changed.
+
+        Raises:
+            DeviceError: the process is gone already, or does not start again.
+        """
+        self._switch_off()
+        yield self.flash
+        self._machine = self._switch_on()
+
+    def power_cut(self) -> None:
+        """Cut the power and give it back; see `off`."""
+        with self.off():
+            pass
+
+    def cut_at(
+        self, *moments: Moment, meanwhile: Callable[[FlashFile | None], None] | None = None
+    ) -> Cut:
+        """Let the power fail at the last of several moments, each counted from the one before.
+
+        The core stands still at each until somebody reads from the serial port, or waits for the
+        cut. The board starts again at once. There is one cut at a time.
+
+        Args:
+            moments: see `Moment`.
+            meanwhile: called while there is no power.
+
+        Raises:
+            UsageError: the board has no debug port (native).
+        """
+
+        def act() -> None:
+            with self.off() as flash:
+                if meanwhile:
+                    meanwhile(flash)
+
+        return Cut(self.transport, self.debugger, moments, act)
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
-        if self._debugger:
-            self._debugger.close()
+        with contextlib.suppress(DeviceError):  # it has ended by itself
+            self._machine.save()
+        self._machine.close()
         self.transport.close()
-        self._child.close()
+        self._claim.close()
+
+    def _switch_on(self) -> Machine:
+        with contextlib.ExitStack() as claim:
+            if self.flash:
+                claim.enter_context(self.flash.claimed())
+            started = machine.start(self._setup, self._starts)
+            self._claim = claim.pop_all()
+        self._starts += 1
+        self.transport.plug(started.uart)
+        return started
+
+    def _switch_off(self) -> None:
+        self._machine.save()
+        self._machine.child.kill()
+        self.transport.unplug()
+        self._machine.close()
+        self._claim.close()
 
     def __enter__(self) -> "Emulator":
         return self
@@ -92,13 +176,21 @@ class Emulator:
         self.close()
 
 
-def start(board: Board | str, elf: Path | str, arguments: Sequence[str] = ()) -> Emulator:
+def start(
+    board: Board | str,
+    elf: Path | str,
+    arguments: Sequence[str] = (),
+    *,
+    flash: Path | str | None = None,
+) -> Emulator:
     """Start `elf` on an emulated `board`, its serial port connected before the first instruction.
 
     Args:
         board: what to emulate.
-        elf: the firmware.
+        elf: the firmware, or the bootloader.
         arguments: more words for QEMU's command line.
+        flash: a file for the flash that images and journal are in; made, erased, if it is not
+            there. None: what is written into the flash is lost with the process.
 
     Raises:
         UsageError: no such board, no such file, or the board has no emulator.
@@ -109,62 +201,5 @@ def start(board: Board | str, elf: Path | str, arguments: Sequence[str] = ()) ->
     facts = board.emulator
     if facts is None:
         raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
-    elf = existing(Path(elf))
-    with tempfile.TemporaryDirectory(prefix="torpor-", ignore_cleanup_errors=True) as folder:
-        return _start_in(
-            Path(folder), board, facts, elf, arguments
-        )  # once connected, no file is needed
-
-
-def _start_in(
-    folder: Path, board: Board, facts: EmulatorFacts, elf: Path, arguments: Sequence[str]
-) -> Emulator:
-    if facts.flash_image:
-        qemu.write_flash_image(elf, board.memory["code"], folder / qemu.FLASH_IMAGE)
-    with contextlib.ExitStack() as undo:
-        child = Child([*_command(facts, elf), *arguments], folder, facts.package)
-        undo.callback(child.close)
-        uart = _connect(folder / qemu.UART_SOCKET, child)
-        undo.callback(uart.close)
-        debugger = _start_qemu(folder, child) if facts.kind == "qemu" else None
-        undo.pop_all()
-    return Emulator(board, elf, child, ChildTransport(uart, child), debugger)
-
-
-def _start_qemu(folder: Path, child: Child) -> Debugger:
-    """Connect to the debug port, which would stop a running QEMU, then let it run."""
-    _connect(folder / qemu.QMP_SOCKET, child).close()  # it is there now
-    port = _connect(folder / qemu.DEBUG_SOCKET, child)
-    try:
-        _release(folder / qemu.QMP_SOCKET, child)
-    except DeviceError:
-        port.close()
-        raise
-    return Debugger(ChildTransport(port, child))
-
-
-def _release(path: Path, child: Child) -> None:
-    try:
-        qemu.release(path)
-    except DeviceError:
-        child.check(wait=2)  # QEMU opens its sockets before it loads the firmware
-        raise
-
-
-def _command(facts: EmulatorFacts, elf: Path) -> list[str]:
-    if facts.kind == "qemu":
-        return qemu.command(facts, elf)
-    return [str(elf.resolve()), "--uart", f"unix:{qemu.UART_SOCKET}"]
-
-
-def _connect(path: Path, child: Child) -> SocketTransport:
-    """Connect to a socket that the child is about to open, as long as the child lives."""
-    deadline = time.monotonic() + START_TIMEOUT
-    while True:
-        try:
-            return connect_unix(str(path), timeout=0)
-        except DeviceError:
-            child.check()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.005)
+    lasting = None if flash is None else FlashFile(board, Path(flash))
+    return Emulator(Setup(board, facts, existing(Path(elf)), tuple(arguments), lasting))

@@ -9,7 +9,7 @@ import tty
 from pathlib import Path
 from typing import Any
 
-from torpor.emulate.child import ChildTransport
+from torpor.emulate.port import Port
 from torpor.errors import UsageError
 
 READ_SIZE = 4096
@@ -30,7 +30,7 @@ class Terminal:
         UsageError: `link` exists and is no symbolic link.
     """
 
-    def __init__(self, transport: ChildTransport, link: Path | None = None) -> None:
+    def __init__(self, transport: Port, link: Path | None = None) -> None:
         self._transport = transport
         self._link = link
         self._to_reader = bytearray()
