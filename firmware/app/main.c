@@ -9,6 +9,7 @@
 #include "hal/board.h"
 #include "hal/clock.h"
 #include "hal/cpu.h"
+#include "hal/restart.h"
 #include "hal/uart.h"
 
 enum { EVENT_RECEIVED };
@@ -37,20 +38,20 @@ static void print_banner(void)
     console_print(&text);
 }
 
-/* Tells why the last run ended, if it did so by a fault. */
-static void print_fault(void)
+/* Tells why the last run ended, if it did so by a fault or the watchdog. */
+static void print_restart(void)
 {
-    cpu_fault_t fault = cpu_take_fault();
-    if (fault.cause == 0) {
+    restart_t restart = restart_take();
+    if (restart.reason == 0) {
         return;
     }
     text_t text = {0};
     text_string(&text, "restarted after exception ");
-    text_uint(&text, fault.cause);
+    text_uint(&text, restart.exception);
     text_string(&text, " at ");
-    text_hex(&text, fault.pc);
+    text_hex(&text, restart.pc);
     text_string(&text, ", called from ");
-    text_hex(&text, fault.lr);
+    text_hex(&text, restart.lr);
     console_print(&text);
 }
 
@@ -71,7 +72,7 @@ int main(void)
     uart_start();
     cpu_irq_enable();
     print_banner();
-    print_fault();
+    print_restart();
     session_start();
     for (;;) {
         loop_dispatch(&loop);

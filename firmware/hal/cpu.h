@@ -27,21 +27,11 @@ void cpu_irq_enable(void);
  * be lost. The interrupt itself is taken at the following cpu_irq_restore(). */
 void cpu_sleep(void);
 
-/* Resets the chip. RAM in section .noinit keeps its content. Does not return. */
+/* Resets the chip; hal/restart.h tells the next run why. Does not return. */
 void cpu_reset(void) __attribute__((noreturn));
 
 /* High-water mark of the stack in bytes since start, found by looking how much of the pattern
  * that start-up painted has been overwritten. 0 where the port cannot know. */
 uint32_t cpu_stack_used(void);
-
-/* Why the firmware stopped the last time. Kept over a reset. */
-typedef struct {
-    uint32_t cause; /* exception number of the fault; 0 if there was none */
-    uint32_t pc;    /* address of the faulting instruction, as far as the CPU knows it */
-    uint32_t lr;    /* its return address */
-} cpu_fault_t;
-
-/* Takes the record of the last fault: the second call returns cause 0. */
-cpu_fault_t cpu_take_fault(void);
 
 #endif

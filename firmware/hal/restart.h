@@ -13,6 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What ports themselves give as the reason, with the numbers of update/reason.h. */
+#define RESTART_WATCHDOG 18u
+#define RESTART_FAULT    19u
+
 /* Why the last run ended. `reason` is one of update/reason.h; 0 with `kept`: a reset that nobody
  * has explained (the reset pin, a debugger, a hang that something outside has ended). */
 typedef struct {

@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 from torpor.board import Board, Flash, Region, regions
 
+_NMI, _SYSTICK, _INTERRUPTS = 2, 15, 16  # numbers of exceptions: Arm DDI 0403, B1.5.2
+
 
 def board_header(board: Board) -> str:
     """Return the text of board_config.h: facts of the board that its port needs, as macros."""
@@ -16,11 +18,21 @@ def board_header(board: Board) -> str:
         for key, value in values.items():
             if isinstance(value, int):
                 facts[f"BOARD_{table}_{key}".upper()] = value
+    if board.core.architecture == "cortexm":
+        facts |= _vectors(board)
     lines = "".join(f"#define {name} {value:#x}u\n" for name, value in facts.items())
     return (
         f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
         f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n\n{lines}\n#endif\n"
     )
+
+
+def _vectors(board: Board) -> dict[str, int]:
+    """Length of a vector table that reaches to the last exception which is ever enabled."""
+    assert board.uart is not None
+    watchdog = board.watchdog.exception if board.watchdog else _NMI
+    last = max(_SYSTICK, _INTERRUPTS + board.uart.irq, watchdog)
+    return {"BOARD_WATCHDOG_EXCEPTION": watchdog, "BOARD_VECTORS": last + 1}
 
 
 def board_source(board: Board) -> str:

@@ -26,16 +26,25 @@ SECTIONS
 {{
     .text :
     {{
+        KEEP(*(.vectors.first))
         KEEP(*(.vectors))
         *(.text .text.*)
         *(.rodata .rodata.* .srodata .srodata.*)
         . = ALIGN(4);
     }} > CODE
 
+    /* First in the RAM of bootloader and applications alike, neither copied nor cleared at start:
+     * what a reset keeps (port/common/restart.h). */
+    .handoff (NOLOAD) :
+    {{
+        *(.handoff)
+    }} > RAM
+
     .data :
     {{
         __data_start = .;
         *(.data .data.* .sdata .sdata.*)
+        *(.ramfunc)
         . = ALIGN(4);
         __data_end = .;
     }} > RAM AT > CODE
@@ -47,15 +56,6 @@ SECTIONS
         *(.bss .bss.* .sbss .sbss.* COMMON)
         . = ALIGN(4);
         __bss_end = .;
-    }} > RAM
-
-    /* Neither copied nor cleared at start: survives a reset. */
-    .noinit (NOLOAD) :
-    {{
-        . = ALIGN(4);
-        *(.noinit .noinit.*)
-        . = ALIGN(4);
-        __noinit_end = .;
     }} > RAM
 
     /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .eh_frame*) }}

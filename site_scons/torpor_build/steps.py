@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The steps of a build. Each function declares some targets and returns their nodes."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,15 +10,15 @@ from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import CLOCKS, CORES, Board, load_board
-from torpor.errors import MissingToolError
+from torpor.board import BOOT_FILES, CLOCKS, CORES, Board, load_board
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
-from torpor_build import config, linker, records
+from torpor_build import config, linker, records, third_party
 from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
+INFER = ("infer", "infer/ops", "infer/kernels")
 COMPILE = ("cli/compile.py", "compile", "graph", "plan")
 QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
 
@@ -41,16 +40,6 @@ def environment(env: Any, options: Options) -> Any:
     env.Append(LINKFLAGS=["-Wl,--strip-debug"] if options.release else [])
     env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su"])
     return env
-
-
-def zcbor_folder() -> Path:
-    """Return the folder of the installed zcbor package, whose C sources the firmware uses."""
-    spec = importlib.util.find_spec("zcbor")
-    if spec is None or spec.origin is None:
-        raise MissingToolError(
-            "the Python package zcbor is missing", "run tools/setup, then use .venv/bin/scons"
-        )
-    return Path(spec.origin).parent
 
 
 def generated(env: Any, board: Board) -> list[Any]:
@@ -76,27 +65,70 @@ def write_text(env: Any, target: str, text: str) -> Any:
     return env.Command(target, env.Value(text), action)[0]
 
 
-def firmware_objects(env: Any, board: Board) -> list[Any]:
-    """Compile everything that does not depend on the model: once for each board."""
-    zcbor = zcbor_folder()
-    out = f"#build/{board.name}/obj"
-    ours = env.Clone()
-    ours.Append(CCFLAGS=[*WARNINGS, "-isystem", str(zcbor / "include")])
-    ours.Append(CPPDEFINES=["ZCBOR_CANONICAL"])
-    fast = ours.Clone()
-    fast.Append(CCFLAGS=["-O2"])
-    ours.Append(CCFLAGS=["-Os"])
-    foreign = env.Clone()
-    foreign.Append(CCFLAGS=["-w", "-Os", "-isystem", str(zcbor / "include")])
-    foreign.Append(CPPDEFINES=["ZCBOR_CANONICAL"])
-    objects = [_object(ours, out, source) for source in _portable_sources(board)]
-    objects += [_object(fast, out, source) for source in _infer_sources(board)]
-    for source in generated(env, board):
-        objects += ours.Object(f"{out}/gen/{source.name[:-2]}.o", source)
-    for name in ("common", "decode", "encode"):
-        source = zcbor / "src" / f"zcbor_{name}.c"
-        objects += foreign.Object(f"{out}/zcbor/{name}.o", str(source))
-    return _cleaned(env, objects)
+class Objects:
+    """Compiles the C of a board: each file once, however many programs it is linked into."""
+
+    def __init__(self, env: Any, board: Board) -> None:
+        self._env = env
+        self._board = board
+        self._out = f"#build/{board.name}/obj"
+        self._made: dict[str, Any] = {}
+        self._ours = env.Clone()
+        self._ours.Append(CCFLAGS=[*WARNINGS])
+        third_party.include(self._ours, "zcbor", "monocypher", "bearssl")
+        self._fast = self._ours.Clone()
+        self._fast.Append(CCFLAGS=["-O2"])
+        self._ours.Append(CCFLAGS=["-Os"])
+
+    def folders(self, *names: str) -> list[Any]:
+        """Compile all C files of folders of firmware/, inference for speed, the rest for size."""
+        found = [path for name in names for path in sorted((FIRMWARE / name).glob("*.c"))]
+        return self._files(found)
+
+    def port(self) -> list[Any]:
+        """Compile what the board's hardware needs."""
+        return self._files(port_files(self._board))
+
+    def boot_port(self) -> list[Any]:
+        """Compile what only the bootloader needs of the port."""
+        names = BOOT_FILES.get(self._board.core.name, ())
+        return self._files([FIRMWARE / "port" / name for name in names])
+
+    def generated(self, sources: list[Any]) -> list[Any]:
+        """Compile C files that the build makes for the board."""
+        return [self._once(self._ours, f"gen/{s.name[:-2]}.o", s) for s in sources]
+
+    def libraries(self, *names: str) -> list[Any]:
+        """Compile libraries of firmware/third_party.toml."""
+        for name in names:
+            if name not in self._made:
+                self._made[name] = third_party.objects(self._env, self._out, name)
+        return _cleaned(self._env, [node for name in names for node in self._made[name]])
+
+    def _files(self, sources: list[Path]) -> list[Any]:
+        return [self._file(source) for source in sources]
+
+    def _file(self, source: Path) -> Any:
+        relative = source.relative_to(FIRMWARE)
+        env = self._fast if relative.parts[0] == "infer" else self._ours
+        return self._once(env, str(relative.with_suffix(".o")), f"#{source.relative_to(ROOT)}")
+
+    def _once(self, env: Any, name: str, source: Any) -> Any:
+        if name not in self._made:
+            self._made[name] = env.Object(f"{self._out}/{name}", source)[0]
+            _cleaned(env, [self._made[name]])
+        return self._made[name]
+
+
+def firmware_objects(env: Any, objects: Objects, board: Board) -> list[Any]:
+    """Compile everything of the firmware without bootloader that does not depend on the model."""
+    return [
+        *objects.folders("app", "app/alone", "core", "wire"),
+        *objects.port(),
+        *objects.folders(*INFER),
+        *objects.generated(generated(env, board)),
+        *objects.libraries("zcbor"),
+    ]
 
 
 def _cleaned(env: Any, objects: list[Any]) -> list[Any]:
@@ -106,24 +138,13 @@ def _cleaned(env: Any, objects: list[Any]) -> list[Any]:
     return objects
 
 
-def _object(env: Any, out: str, source: Path) -> Any:
-    name = source.relative_to(FIRMWARE).with_suffix(".o")
-    return env.Object(f"{out}/{name}", f"#{source.relative_to(ROOT)}")[0]
-
-
-def _portable_sources(board: Board) -> list[Path]:
-    folders = ["app", "core", "wire", f"port/{board.port}"]
-    sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
-    if not board.memory:
-        return sources
+def port_files(board: Board) -> list[Path]:
+    """Return the C files of the ports that a board consists of."""
     port = FIRMWARE / "port"
-    shared = [port / name for name in (*CORES[board.core.name], CLOCKS[board.timer.kind])]
-    return [*sources, *sorted((port / "bare").glob("*.c")), *shared]
-
-
-def _infer_sources(board: Board) -> list[Path]:
-    folders = ["infer", "infer/ops", "infer/kernels"]
-    return [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
+    folders = [board.port, "common", *(["bare"] if board.memory else [])]
+    shared = [*CORES[board.core.name], CLOCKS[board.timer.kind]] if board.memory else []
+    found = [path for folder in folders for path in sorted((port / folder).glob("*.c"))]
+    return [*found, *(port / name for name in shared)]
 
 
 def tool_sources(*parts: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.build.conftest import Tree
 from torpor.board import (
+    BOOT_FILES,
     CLOCKS,
     CORES,
     KERNEL_SETS,
@@ -118,7 +119,9 @@ def test_a_board_without_memories_is_a_process_of_this_computer() -> None:
 
 def test_the_tables_of_names_are_those_of_the_firmware_and_the_compiler() -> None:
     assert set(KERNEL_SETS) == set(TARGETS)
-    for name in {*CLOCKS.values(), *(file for files in CORES.values() for file in files)}:
+    assert set(BOOT_FILES) <= set(CORES)
+    files = [file for table in (CORES, BOOT_FILES) for files in table.values() for file in files]
+    for name in {*CLOCKS.values(), *files}:
         assert (FIRMWARE / "port" / name).is_file()
         assert name.partition("/")[0] in SHARED_PORTS
 

@@ -25,6 +25,8 @@ BOARD = Board(
     budget=Budget(flash=1000, ram=1000, stack=0x400),
 )
 
+PROCESS = Core("native", "native", (), ("portable",))
+
 GOLDEN = """\
 ENTRY(cortexm_reset)
 
@@ -35,16 +37,25 @@ SECTIONS
 {
     .text :
     {
+        KEEP(*(.vectors.first))
         KEEP(*(.vectors))
         *(.text .text.*)
         *(.rodata .rodata.* .srodata .srodata.*)
         . = ALIGN(4);
     } > CODE
 
+    /* First in the RAM of bootloader and applications alike, neither copied nor cleared at start:
+     * what a reset keeps (port/common/restart.h). */
+    .handoff (NOLOAD) :
+    {
+        *(.handoff)
+    } > RAM
+
     .data :
     {
         __data_start = .;
         *(.data .data.* .sdata .sdata.*)
+        *(.ramfunc)
         . = ALIGN(4);
         __data_end = .;
     } > RAM AT > CODE
@@ -56,15 +67,6 @@ SECTIONS
         *(.bss .bss.* .sbss .sbss.* COMMON)
         . = ALIGN(4);
         __bss_end = .;
-    } > RAM
-
-    /* Neither copied nor cleared at start: survives a reset. */
-    .noinit (NOLOAD) :
-    {
-        . = ALIGN(4);
-        *(.noinit .noinit.*)
-        . = ALIGN(4);
-        __noinit_end = .;
     } > RAM
 
     /DISCARD/ : { *(.ARM.exidx* .ARM.extab* .eh_frame*) }
@@ -103,7 +105,7 @@ def test_the_board_header_has_the_numbers_of_timer_and_uart() -> None:
 
 
 def test_a_board_without_uart_registers_has_none_in_its_header() -> None:
-    text = config.board_header(dataclasses.replace(BOARD, uart=None))
+    text = config.board_header(dataclasses.replace(BOARD, uart=None, core=PROCESS))
     assert "UART" not in text
     assert "BOARD_TIMER_HZ" in text
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from torpor.board import Timer, board_names, load_board
 from torpor.paths import FIRMWARE
 from torpor.plan.layout import OPCODES
+from torpor.third_party import library
 from torpor.wire.schema import SCHEMA, Schema, parse_schema
 from torpor_build import config, linker, records, steps
 
@@ -26,8 +27,8 @@ EMBEDDED = [name for name in BOARDS if load_board(name).memory]
 
 def compiles(folder: Path, *sources: str) -> None:
     """Insist that GCC takes the sources with our warnings; folder/gen is on its path."""
-    zcbor = ["-isystem", str(steps.zcbor_folder() / "include"), "-DZCBOR_CANONICAL"]
-    command = ["gcc", "-fsyntax-only", *WARNINGS, f"-I{FIRMWARE}", f"-I{folder}", *zcbor, *sources]
+    flags = [*WARNINGS, f"-I{FIRMWARE}", f"-I{folder}", *library("zcbor").flags]
+    command = ["gcc", "-fsyntax-only", *flags, *sources]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
@@ -65,6 +66,10 @@ def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str)
         for key, value in dataclasses.asdict(facts).items()
         if isinstance(value, int)
     }
+    if board.core.architecture == "cortexm":
+        assert board.uart and board.watchdog
+        last = max(15, 16 + board.uart.irq, board.watchdog.exception)
+        expected["BOARD_VECTORS"] = last + 1
     assert macros(config.board_header(board)) == expected
 
 
@@ -293,17 +298,11 @@ def test_only_files_of_a_model_that_are_read_make_it_anew(tmp_path: Path) -> Non
     assert found == ["b.tflite", "model.toml", "ranges.json"]
 
 
-def test_zcbor_is_found_with_its_c_sources() -> None:
-    folder = steps.zcbor_folder()
-    for name in ("common", "decode", "encode"):
-        assert (folder / "src" / f"zcbor_{name}.c").is_file()
-        assert (folder / "include" / f"zcbor_{name}.h").is_file()
-
-
 @pytest.mark.parametrize("name", BOARDS)
 def test_a_board_is_built_from_its_port_alone(name: str) -> None:
     board = load_board(name)
-    ports = {p.parent.name for p in steps._portable_sources(board) if "port" in p.parts}
+    files = steps.port_files(board)
     shared = {"bare", board.core.architecture} if board.memory else set()
-    assert ports == {board.port} | shared
-    assert all(path.is_file() for path in steps._portable_sources(board))
+    assert {path.parent.name for path in files} == {board.port, "common"} | shared
+    assert all(path.is_file() for path in files)
+    assert len(files) == len(set(files))

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-cpu_fault_t shim_fault;
+restart_t shim_restart;
 uint8_t shim_arriving[1024]; /* received just before interrupts are next disabled */
 uint32_t shim_arriving_length;
 uint32_t shim_slept;
@@ -72,11 +72,11 @@ void cpu_sleep(void)
     longjmp(awake, 1);
 }
 
-cpu_fault_t cpu_take_fault(void)
+restart_t restart_take(void)
 {
-    cpu_fault_t fault = shim_fault;
-    shim_fault = (cpu_fault_t){0};
-    return fault;
+    restart_t restart = shim_restart;
+    shim_restart = (restart_t){0};
+    return restart;
 }
 
 /* Runs the firmware from reset to its first sleep. */

@@ -80,8 +80,10 @@ DECLARATIONS = """
     extern loop_t shim_loop;
     void shim_start_loop(void);
 
-    typedef struct { uint32_t cause; uint32_t pc; uint32_t lr; } cpu_fault_t;
-    extern cpu_fault_t shim_fault;
+    typedef struct {
+        bool kept; uint32_t reason; uint32_t exception; uint32_t pc; uint32_t lr;
+    } restart_t;
+    extern restart_t shim_restart;
     extern uint8_t shim_arriving[1024];
     extern uint32_t shim_arriving_length;
     extern uint32_t shim_slept;

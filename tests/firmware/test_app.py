@@ -226,20 +226,23 @@ def test_a_request_that_is_none_is_not_answered(bench: Library) -> None:
 
 
 def boot(
-    bench: Library, arriving: Sequence[Record] = (), fault: tuple[int, ...] = (0, 0, 0)
+    bench: Library, arriving: Sequence[Record] = (), restart: tuple[int, ...] = (0, 0, 0, 0, 0)
 ) -> Any:
     """Run main() to its first sleep; return what was sent."""
     bench.c.shim_sent_length = 0
     data = b"".join(framing.encode_frame(records.encode(r)) for r in arriving)
     bench.ffi.buffer(bench.c.shim_arriving)[: len(data)] = data
     bench.c.shim_arriving_length = len(data)
-    bench.c.shim_fault = fault
+    bench.c.shim_restart = restart
     before = bench.c.shim_slept
     bench.c.shim_boot()
     assert bench.c.shim_slept == before + 1
     return framing.Decoder().feed(
         bytes(bench.ffi.buffer(bench.c.shim_sent, bench.c.shim_sent_length))
     )
+
+
+FAULT = 19  # RESTART_FAULT
 
 
 def test_a_start_says_who_it_is_and_sleeps(bench: Library) -> None:
@@ -252,9 +255,8 @@ def test_a_start_says_who_it_is_and_sleeps(bench: Library) -> None:
 
 def test_a_start_after_a_fault_says_where_it_was_once(bench: Library) -> None:
     start(bench, copies(2).build())
-    texts = [
-        str(e) for e in boot(bench, fault=(3, 0x1234, 0xFFFFFFFE)) if isinstance(e, framing.Text)
-    ]
+    events = boot(bench, restart=(1, FAULT, 3, 0x1234, 0xFFFFFFFE))
+    texts = [str(e) for e in events if isinstance(e, framing.Text)]
     line = "restarted after exception 3 at 00001234, called from fffffffe"
     assert texts == ["torpor on shim", line]
     assert line not in map(str, boot(bench))

@@ -2,19 +2,24 @@
  * SPDX-FileCopyrightText: The torpor authors
  *
  * What every chip without an operating system needs, whatever its core: RAM as C wants it, the
- * painted stack, the record of the last fault. For the start-up and fault code of ports only.
+ * painted stack, memory that a reset keeps. For ports only.
  */
 #ifndef PORT_BARE_BARE_H
 #define PORT_BARE_BARE_H
 
 #include "hal/cpu.h"
+#include "hal/restart.h"
+#include "port/common/restart.h"
 
 #define REG32(address) (*(volatile uint32_t *)(uintptr_t)(address))
 
+/* For functions that run while the flash cannot be read: copied to RAM at start. */
+#define RAM_FUNCTION __attribute__((section(".ramfunc"), noinline))
+
+/* At the very beginning of the RAM. */
+extern restart_memory_t bare_restart_memory;
+
 /* Paints the unused part of the stack, copies .data and clears .bss. Call once, first of all. */
 void bare_prepare_memory(void);
-
-/* Keeps `fault` over a reset, for cpu_take_fault(), and resets. */
-void bare_fault(cpu_fault_t fault) __attribute__((noreturn));
 
 #endif

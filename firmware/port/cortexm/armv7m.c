@@ -7,9 +7,14 @@
  */
 #include "port/cortexm/cortexm.h"
 
-void cortexm_core_start(const void *vectors)
+void cortexm_core_start(void)
+{
+    CPACR |= CPACR_CP10_CP11; /* ignored by cores without FPU */
+    __asm volatile("dsb\n\tisb" ::: "memory");
+}
+
+void cortexm_use_vectors(const void *vectors)
 {
     VTOR = (uint32_t)(uintptr_t)vectors;
-    CPACR |= CPACR_CP10_CP11; /* ignored by cores without FPU */
     __asm volatile("dsb\n\tisb" ::: "memory");
 }

@@ -30,8 +30,10 @@
 /* First code after reset: makes C run, then calls main(). */
 void cortexm_reset(void);
 
-/* What only some cores have: vector table address, FPU. In armv6m.c and armv7m.c. */
-void cortexm_core_start(const void *vectors);
+/* What only some cores have, in armv6m.c and armv7m.c: the FPU, which is switched on, and the
+ * address of the vector table. */
+void cortexm_core_start(void);
+void cortexm_use_vectors(const void *vectors);
 
 /* Handlers named in the vector table. cortexm_uart_isr() is the port's; the SysTick handler is in
  * systick.c, or in no_systick.c where another timer is the clock. */

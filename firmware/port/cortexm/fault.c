@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Faults and exceptions nobody asked for: keep the reason over a reset, then reset.
+ * Faults, exceptions nobody asked for, and the watchdog's last warning: leave word, then reset.
  */
+#include "gen/board_config.h"
 #include "port/cortexm/cortexm.h"
 
 /* What the CPU pushes when it takes an exception (Arm DDI 0403, B1.5.6). */
@@ -14,7 +15,9 @@ __attribute__((used, noreturn)) static void record_fault(const exception_frame_t
 {
     uint32_t ipsr;
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
-    bare_fault((cpu_fault_t){.cause = ipsr, .pc = frame->pc, .lr = frame->lr});
+    uint32_t reason = ipsr == BOARD_WATCHDOG_EXCEPTION ? RESTART_WATCHDOG : RESTART_FAULT;
+    restart_note(reason, ipsr, frame->pc, frame->lr);
+    cpu_reset();
 }
 
 /* Naked, so that the stack pointer still points to the exception frame. */

@@ -15,38 +15,37 @@ typedef void (*vector_t)(void);
  * interrupt i is exception 16 + i. Only what is ever enabled has an entry. */
 typedef struct {
     uint32_t *stack_top;
-    vector_t exceptions[15];
-    vector_t interrupts[BOARD_UART_IRQ + 1];
+    vector_t handlers[BOARD_VECTORS - 1];
 } vectors_t;
+
+/* Index in `handlers`. */
+#define EXCEPTION(number) ((number) - 1)
 
 __attribute__((section(".vectors"), used)) static const vectors_t vectors = {
     .stack_top = __stack_top,
-    .exceptions =
+    .handlers =
         {
-            cortexm_reset,       /* 1 */
-            cortexm_fault,       /* 2 NMI */
-            cortexm_fault,       /* 3 HardFault */
-            cortexm_fault,       /* 4 MemManage */
-            cortexm_fault,       /* 5 BusFault */
-            cortexm_fault,       /* 6 UsageFault */
-            0,                   /* 7 reserved */
-            0,                   /* 8 reserved */
-            0,                   /* 9 reserved */
-            0,                   /* 10 reserved */
-            cortexm_fault,       /* 11 SVCall */
-            cortexm_fault,       /* 12 DebugMonitor */
-            0,                   /* 13 reserved */
-            cortexm_fault,       /* 14 PendSV */
-            cortexm_systick_isr, /* 15 SysTick */
+            [EXCEPTION(1)] = cortexm_reset,
+            [EXCEPTION(BOARD_WATCHDOG_EXCEPTION)] = cortexm_fault,
+            [EXCEPTION(3)] = cortexm_fault,        /* HardFault */
+            [EXCEPTION(4)] = cortexm_fault,        /* MemManage */
+            [EXCEPTION(5)] = cortexm_fault,        /* BusFault */
+            [EXCEPTION(6)] = cortexm_fault,        /* UsageFault */
+            [EXCEPTION(7)] = cortexm_fault,        /* SecureFault */
+            [EXCEPTION(11)] = cortexm_fault,       /* SVCall */
+            [EXCEPTION(12)] = cortexm_fault,       /* DebugMonitor */
+            [EXCEPTION(14)] = cortexm_fault,       /* PendSV */
+            [EXCEPTION(15)] = cortexm_systick_isr, /* SysTick */
+            [EXCEPTION(16 + BOARD_UART_IRQ)] = cortexm_uart_isr,
         },
-    .interrupts = {[BOARD_UART_IRQ] = cortexm_uart_isr},
 };
 
 /* Runs with the stack pointer from the vector table and nothing else. */
 void cortexm_reset(void)
 {
     cpu_irq_disable();
-    cortexm_core_start(&vectors);
+    cortexm_core_start();
+    cortexm_use_vectors(&vectors);
     bare_prepare_memory();
     main();
     cpu_reset();

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "hal/watchdog.h"
 #include "port/host/host.h"
 
 static uint32_t masked = 1;
@@ -36,17 +37,17 @@ void cpu_sleep(void)
     host_uart_wait(HOST_READABLE);
 }
 
+/* A reset stops the watchdog, whose timer an exec() would not. */
 void cpu_reset(void)
 {
+    watchdog_stop();
+    if (host_process.boot >= 0) {
+        host_execute(host_process.boot);
+    }
     exit(EXIT_FAILURE);
 }
 
 uint32_t cpu_stack_used(void)
 {
     return 0;
-}
-
-cpu_fault_t cpu_take_fault(void)
-{
-    return (cpu_fault_t){0};
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * hal/uart.h as a pseudo terminal or a Unix socket:
- *
- *     firmware.elf [--uart pty[:LINK] | --uart unix:PATH]
- *
- * pty (the default) prints the path of the terminal, and makes LINK point to it; unix listens at
- * PATH and waits for one client. The process ends when the client leaves the socket.
+ * hal/uart.h as a pseudo terminal or a Unix socket: "pty" (the default) prints the path of the
+ * terminal; "unix:PATH" listens at PATH and waits for one client. The process ends when the client
+ * leaves the socket. A reset keeps both open.
  */
 #include "hal/uart.h"
 
@@ -23,28 +20,6 @@
 
 #include "port/host/host.h"
 
-static const char *uart_argument = "pty";
-static int uart = -1;
-
-static _Noreturn void fail(const char *what)
-{
-    fprintf(stderr, "%s: %s\n", what, strerror(errno));
-    exit(EXIT_FAILURE);
-}
-
-/* main() of the firmware has no arguments; the C library hands them to constructors too. */
-__attribute__((constructor)) static void read_arguments(int argc, char **argv)
-{
-    if (argc == 1) {
-        return;
-    }
-    if (argc != 3 || strcmp(argv[1], "--uart") != 0) {
-        fprintf(stderr, "usage: %s [--uart pty[:LINK] | --uart unix:PATH]\n", argv[0]);
-        exit(2);
-    }
-    uart_argument = argv[2];
-}
-
 /* If `text` begins with `prefix`, what follows it; else NULL. */
 static const char *after(const char *text, const char *prefix)
 {
@@ -56,13 +31,13 @@ static int open_pty(void)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     if (master < 0 || grantpt(master) != 0 || unlockpt(master) != 0) {
-        fail("pty");
+        host_fail("pty");
     }
     const char *path = ptsname(master);
     int keep = open(path, O_RDWR | O_NOCTTY); /* stays open: clients come and go */
     struct termios settings;
     if (keep < 0 || tcgetattr(keep, &settings) != 0) {
-        fail(path);
+        host_fail(path);
     }
     cfmakeraw(&settings);
     tcsetattr(keep, TCSANOW, &settings);
@@ -76,44 +51,51 @@ static int open_unix(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path) {
         errno = ENAMETOOLONG;
-        fail(path);
+        host_fail(path);
     }
     strcpy(address.sun_path, path);
     int listener = socket(AF_UNIX, SOCK_STREAM, 0);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
         listen(listener, 1) != 0) {
-        fail(path);
+        host_fail(path);
     }
     int client = accept(listener, NULL, NULL);
     if (client < 0) {
-        fail(path);
+        host_fail(path);
     }
     close(listener);
     return client;
 }
 
-void uart_start(void)
+static int open_serial(void)
 {
-    const char *path = after(uart_argument, "unix:");
+    const char *path = after(host_process.uart, "unix:");
     if (path != NULL) {
-        uart = open_unix(path);
-    } else if (strcmp(uart_argument, "pty") == 0) {
-        uart = open_pty();
-    } else {
-        fprintf(stderr, "unknown UART '%s': pty or unix:PATH\n", uart_argument);
+        return open_unix(path);
+    }
+    if (strcmp(host_process.uart, "pty") != 0) {
+        fprintf(stderr, "unknown UART '%s': pty or unix:PATH\n", host_process.uart);
         exit(2);
     }
-    fcntl(uart, F_SETFL, O_NONBLOCK);
+    return open_pty();
+}
+
+void uart_start(void)
+{
+    if (host_process.serial < 0) {
+        host_process.serial = open_serial();
+    }
+    fcntl(host_process.serial, F_SETFL, O_NONBLOCK);
 }
 
 void host_uart_wait(int what)
 {
-    struct pollfd wait = {.fd = uart};
+    struct pollfd wait = {.fd = host_process.serial};
     wait.events =
         (short)((what & HOST_READABLE ? POLLIN : 0) | (what & HOST_WRITABLE ? POLLOUT : 0));
     while (poll(&wait, 1, -1) < 0) {
         if (errno != EINTR) {
-            fail("poll");
+            host_fail("poll");
         }
     }
 }
@@ -122,7 +104,7 @@ void host_uart_wait(int what)
 void host_uart_interrupt(void)
 {
     uint8_t bytes[64];
-    ssize_t count = read(uart, bytes, sizeof bytes);
+    ssize_t count = read(host_process.serial, bytes, sizeof bytes);
     if (count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR)) {
         exit(EXIT_SUCCESS);
     }
@@ -135,7 +117,7 @@ void uart_write(const void *bytes, size_t length)
 {
     const uint8_t *next = bytes;
     while (length != 0) {
-        ssize_t count = write(uart, next, length);
+        ssize_t count = write(host_process.serial, next, length);
         if (count > 0) {
             next += count;
             length -= (size_t)count;

@@ -5,8 +5,7 @@
  */
 #include "port/riscv/riscv.h"
 
-/* The compiler saves what the handler and its callees change. A fault has code 0 (misaligned
- * instruction) only on cores without compressed instructions, so that 0 can mean "none". */
+/* The compiler saves what the handler and its callees change. */
 __attribute__((interrupt("machine"), aligned(4))) void riscv_trap(void)
 {
     uint32_t cause = CSR_READ(mcause);
@@ -15,5 +14,6 @@ __attribute__((interrupt("machine"), aligned(4))) void riscv_trap(void)
         return;
     }
     uint32_t lr = (uint32_t)(uintptr_t)__builtin_return_address(0); /* ra as it was */
-    bare_fault((cpu_fault_t){.cause = cause, .pc = CSR_READ(mepc), .lr = lr});
+    restart_note(RESTART_FAULT, cause, CSR_READ(mepc), lr);
+    cpu_reset();
 }

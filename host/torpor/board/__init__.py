@@ -6,6 +6,7 @@ beyond the standard library, because the build loads it on every run.
 """
 
 from torpor.board.facts import (
+    BOOT_FILES,
     CLOCKS,
     CORES,
     KERNEL_SETS,
@@ -22,10 +23,19 @@ from torpor.board.facts import (
     Uart,
     Watchdog,
 )
-from torpor.board.layout import HEADER_BYTES, RECORDS_BYTES, Region, code_region, regions
+from torpor.board.layout import (
+    HEADER_BYTES,
+    RECORDS_BYTES,
+    Region,
+    as_bootloader,
+    as_image,
+    code_region,
+    regions,
+)
 from torpor.board.load import board_names, load_board, parse_board
 
 __all__ = [
+    "BOOT_FILES",
     "CLOCKS",
     "CORES",
     "HEADER_BYTES",
@@ -44,6 +54,8 @@ __all__ = [
     "Timer",
     "Uart",
     "Watchdog",
+    "as_bootloader",
+    "as_image",
     "board_names",
     "code_region",
     "load_board",

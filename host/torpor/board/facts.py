@@ -14,15 +14,16 @@ CLOCKS = {
     "nrf51-timer": "cortexm/no_systick.c",
     "mtime": "riscv/mtime.c",
 }
-_CORTEXM = ("cortexm/startup.c", "cortexm/cpu.c", "cortexm/fault.c")
+_CORTEXM = ("cortexm/startup.c", "cortexm/cpu.c", "cortexm/fault.c", "cortexm/boot.c")
 CORES = {
     "cortex-m0": (*_CORTEXM, "cortexm/armv6m.c"),
     "cortex-m3": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m4": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m33": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m55": (*_CORTEXM, "cortexm/armv7m.c"),
-    "rv32imac": ("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c"),
+    "rv32imac": ("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c", "riscv/boot.c"),
 }
+BOOT_FILES = {"cortex-m0": ("cortexm/forward.c",)}  # what a bootloader needs besides
 SHARED_PORTS = ("bare", "common", "cortexm", "riscv")  # of many boards: none is a port by itself
 KERNEL_SETS = ("portable",)
 
@@ -136,7 +137,7 @@ class Budget:
     """What the firmware may use at most: the build fails above it."""
 
     flash: int
-    ram: int  # static: data, bss and noinit
+    ram: int  # static: data, bss and what a reset keeps
     stack: int  # reserved for the stack at the end of RAM
 
 

@@ -2,10 +2,11 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Where bootloader, journal and slots lie in a board's memory, and whether they can lie there."""
 
+import dataclasses
 from dataclasses import dataclass
 from itertools import combinations
 
-from torpor.board.facts import Board, Flash, Memory, Slots
+from torpor.board.facts import Board, Budget, Flash, Memory, Slots
 from torpor.errors import UsageError
 
 HEADER_BYTES = 0x200
@@ -60,6 +61,28 @@ def code_region(board: Board, slot: int) -> Region:
     return Region(
         place.key, place.address + HEADER_BYTES, place.size - HEADER_BYTES - RECORDS_BYTES
     )
+
+
+def as_bootloader(board: Board) -> Board:
+    """Return the board as its bootloader finds it: its code memory and budget are its own part."""
+    assert board.slots is not None
+    origin = board.memory["code"].origin if board.memory else 0
+    return _narrowed(board, Region("slots.boot", origin, board.slots.boot))
+
+
+def as_image(board: Board, slot: int) -> Board:
+    """Return the board as the code of an image in firmware slot `slot` finds it."""
+    return _narrowed(board, code_region(board, slot))
+
+
+def _narrowed(board: Board, code: Region) -> Board:
+    if not board.memory:
+        return board
+    assert board.slots is not None
+    stack, ram = board.slots.stack, board.memory["ram"]
+    memory = {**board.memory, "code": Memory("rom", code.address, code.size)}
+    budget = Budget(flash=code.size, ram=ram.size - stack, stack=stack)
+    return dataclasses.replace(board, memory=memory, budget=budget)
 
 
 def check_layout(file: str, board: Board) -> None:

@@ -33,7 +33,6 @@ _KINDS = {
     ".sdata": ("rodata", "ram"),
     ".bss": ("ram",),
     ".sbss": ("ram",),
-    ".noinit": ("ram",),
 }
 """Beginning of a section's name, the longer first -> what it counts as."""
 

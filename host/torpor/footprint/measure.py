@@ -19,7 +19,7 @@ from torpor.paths import FIRMWARE
 
 CALLS_TOML = FIRMWARE / "calls.toml"
 _FLASH = (".text", ".rodata", ".data")
-_RAM = (".data", ".bss", ".noinit")
+_RAM = (".data", ".bss", ".handoff")
 _SHF_WRITE, _SHF_ALLOC = 1, 2
 
 

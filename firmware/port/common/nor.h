@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * The rules of NOR flash on plain memory, for boards whose flash is a stand-in. For ports only.
+ */
+#ifndef PORT_COMMON_NOR_H
+#define PORT_COMMON_NOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#define NOR_ERASED 0xFFFFFFFFu
+
+/* Erases a block; its address and size are multiples of 4. Each store is one step that power may be
+ * cut after. */
+static inline void nor_erase(uint8_t *block, uint32_t size)
+{
+    volatile uint32_t *cells = (void *)block;
+    for (uint32_t i = 0; i < size / 4; i++) {
+        cells[i] = NOR_ERASED;
+    }
+}
+
+/* Programs whole words in ascending order. False, before the first word that is not erased:
+ * programming clears bits and never sets them, and is done once. */
+static inline bool nor_program(uint8_t *at, const uint8_t *data, uint32_t length)
+{
+    volatile uint32_t *cells = (void *)at;
+    for (uint32_t i = 0; i < length / 4; i++) {
+        uint32_t word;
+        memcpy(&word, data + 4 * i, sizeof word);
+        if (cells[i] != NOR_ERASED) {
+            return false;
+        }
+        cells[i] = word;
+    }
+    return true;
+}
+
+#endif

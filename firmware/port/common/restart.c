@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * hal/restart.h on any memory that survives a reset. After power-on it holds anything: two words of
+ * magic and a check word tell.
+ */
+#include "port/common/restart.h"
+
+#include "hal/restart.h"
+
+#define MAGIC_0     0x746F7270u
+#define MAGIC_1     0xB1A5ED0Fu
+#define GIVEN_MAGIC 0x6861646Fu
+#define CHECK_SEED  0x5EC0DE5Fu
+#define GIVEN_TRIAL (1u << 8)
+#define GIVEN_KEPT  (1u << 9)
+
+static uint32_t check_of(const restart_memory_t *memory)
+{
+    return CHECK_SEED ^ memory->reason ^ memory->exception ^ memory->pc ^ memory->lr;
+}
+
+restart_t restart_take(void)
+{
+    restart_memory_t *memory = restart_memory();
+    restart_t taken = {0};
+    if (memory->magic[0] == MAGIC_0 && memory->magic[1] == MAGIC_1) {
+        taken.kept = true;
+        if (memory->check == check_of(memory)) {
+            taken.reason = memory->reason;
+            taken.exception = memory->exception;
+            taken.pc = memory->pc;
+            taken.lr = memory->lr;
+        }
+    }
+    restart_note(0, 0, 0, 0);
+    return taken;
+}
+
+void restart_note(uint32_t reason, uint32_t exception, uint32_t pc, uint32_t lr)
+{
+    restart_memory_t *memory = restart_memory();
+    memory->reason = reason;
+    memory->exception = exception;
+    memory->pc = pc;
+    memory->lr = lr;
+    memory->check = check_of(memory);
+    memory->magic[0] = MAGIC_0;
+    memory->magic[1] = MAGIC_1;
+}
+
+void handoff_give(const handoff_t *handoff)
+{
+    restart_memory_t *memory = restart_memory();
+    memory->given_slot = handoff->slot | (handoff->trial ? GIVEN_TRIAL : 0) |
+                         (handoff->restart.kept ? GIVEN_KEPT : 0);
+    memory->given_reason = handoff->restart.reason;
+    memory->given_exception = handoff->restart.exception;
+    memory->given_pc = handoff->restart.pc;
+    memory->given_lr = handoff->restart.lr;
+    memory->given = GIVEN_MAGIC;
+}
+
+bool handoff_take(handoff_t *handoff)
+{
+    restart_memory_t *memory = restart_memory();
+    if (memory->given != GIVEN_MAGIC) {
+        return false;
+    }
+    memory->given = 0;
+    handoff->slot = (uint8_t)memory->given_slot;
+    handoff->trial = (memory->given_slot & GIVEN_TRIAL) != 0;
+    handoff->restart = (restart_t){
+        .kept = (memory->given_slot & GIVEN_KEPT) != 0,
+        .reason = memory->given_reason,
+        .exception = memory->given_exception,
+        .pc = memory->given_pc,
+        .lr = memory->given_lr,
+    };
+    return true;
+}
