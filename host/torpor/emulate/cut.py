@@ -78,13 +78,17 @@ class Cut:
             self.hits = 0
             del self._waiting[0]
         if self._waiting:
-            self._debugger.step()
-            self._debugger.set_places(self._waiting[0].places)
-            self._debugger.resume()
+            self._go_on(moment, self._waiting[0])
         else:
             self.struck = True
             self._port.guard = None
             self._act()
+
+    def _go_on(self, here: Moment, then: Moment) -> None:
+        if set(here.places) & set(then.places):
+            self._debugger.step()  # or the core would stop where it stands
+        self._debugger.set_places(then.places)
+        self._debugger.resume()
 
     def wait(self, timeout: float) -> bool:
         """Wait until the power was cut; False if it was not within `timeout` seconds.
