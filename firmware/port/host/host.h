@@ -6,13 +6,18 @@
  *
  * A reset is an exec() of the bootloader's program, a jump is one of the application's: the process
  * stays, and with it the serial connection and the RAM that a reset keeps. Ending the process is
- * what a power cut is to a chip.
+ * what a power cut is to a chip, HOST_RESET_SIGNAL what its reset pin is.
  *
  *     boot.elf --flash FILE [--uart pty | --uart unix:PATH]
  *     firmware.elf [--uart pty | --uart unix:PATH]               without bootloader
  */
 #ifndef PORT_HOST_HOST_H
 #define PORT_HOST_HOST_H
+
+#include <signal.h>
+
+/* Once an application has been started by a bootloader; it ends other processes. */
+#define HOST_RESET_SIGNAL SIGUSR1
 
 /* What the process was told, and what it has inherited from the program before. */
 typedef struct {

@@ -52,8 +52,18 @@ __attribute__((constructor(101))) static void read_arguments(int argc, char **ar
     }
 }
 
+/* Whoever presses the button now means the next program, which listens when it is ready. */
+static void hold_reset(void)
+{
+    sigset_t reset;
+    sigemptyset(&reset);
+    sigaddset(&reset, HOST_RESET_SIGNAL);
+    sigprocmask(SIG_BLOCK, &reset, NULL);
+}
+
 void host_execute(int program)
 {
+    hold_reset();
     char inherited[48];
     snprintf(inherited, sizeof inherited, "%d,%d,%d", host_process.ram, host_process.boot,
              host_process.serial);

@@ -50,8 +50,10 @@ static uintptr_t program_counter(const ucontext_t *context)
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     (void)info;
-    uint32_t pc = address_in_file(program_counter(context));
-    restart_note(number == SIGALRM ? RESTART_WATCHDOG : RESTART_FAULT, (uint32_t)number, pc, 0);
+    if (number != HOST_RESET_SIGNAL) { /* which explains nothing */
+        uint32_t pc = address_in_file(program_counter(context));
+        restart_note(number == SIGALRM ? RESTART_WATCHDOG : RESTART_FAULT, (uint32_t)number, pc, 0);
+    }
     cpu_reset();
 }
 
@@ -62,7 +64,9 @@ static void catch_signals(void)
     const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
     sigaltstack(&other, NULL);
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    static const int numbers[] = {
+        SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM, HOST_RESET_SIGNAL,
+    };
     sigset_t all;
     sigemptyset(&all);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
