@@ -12,6 +12,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from cbor2 import CBORDecodeError
@@ -65,6 +66,11 @@ class RefusedError(DeviceError):
     def __init__(self, message: str, why: Reason | None, hint: str = "") -> None:
         super().__init__(message, hint)
         self.reason = why
+
+    @property
+    def is_about_image(self) -> bool:
+        """True if something is wrong with the image, and not with what the device was asked."""
+        return self.reason is not None and 0 < self.reason.number < NUMBERS["power"]
 
 
 class Device:
@@ -162,14 +168,22 @@ class Device:
         Raises:
             DeviceError: no answer, or it is not one of ours.
         """
+        state = self.state()
+        return replace(state, images=_images(self._ask(ImageStatesRead()).images))
+
+    def state(self, timeout: float | None = None) -> Status:
+        """Return the same without images: an answer that costs the device nothing.
+
+        Args:
+            timeout: seconds until it is asked again; None: as ever.
+        """
         try:
-            own = self._ask(messages.StatusRead())
+            return _status(self._ask(messages.StatusRead(), timeout))
         except RefusedError as error:
             raise DeviceError(
                 f"the device speaks SMP, but has no slots of torpor's: {error.message}",
                 "is this a firmware that torpor has built?",
             ) from None
-        return _status(own, self._ask(ImageStatesRead()).images)
 
     def events(self, start: int = 0) -> list[Event]:
         """Return the events of the journal from number `start` on, as far as they are still there.
@@ -206,21 +220,29 @@ class Device:
             DeviceError: no answer, or no progress.
         """
         sha = hashlib.sha256(data).digest()
-        offset, last = 0, time.monotonic()
+        offset, best, last = 0, 0, time.monotonic()
         while offset < len(data):
-            request = self._part(slot, data, sha, offset)
-            is_last = request.off + len(request.data) >= len(data)
-            answer = self._ask(request, SLOW_S if is_last else None)
-            if answer.off is None or answer.off > len(data):
-                raise DeviceError(f"the device wants byte {answer.off} of a file of {len(data)}")
-            if answer.off != offset:
-                last = time.monotonic()
+            offset = self._send_part(self._part(slot, data, sha, offset), len(data))
+            if offset > best:
+                best, last = offset, time.monotonic()
             elif time.monotonic() - last > STALLED_S:
                 raise DeviceError(
                     f"the device takes no more bytes: {offset} of {len(data)} are there"
                 )
-            offset = answer.off
             on_progress(offset)
+
+    def _send_part(self, part: ImageUploadWrite, length: int) -> int:
+        """Send a part of a file of `length` bytes; return which byte the device wants next."""
+        is_last = part.off + len(part.data) >= length
+        try:
+            answer = self._ask(part, SLOW_S if is_last else None)
+        except RefusedError as error:
+            if part.off and error.reason and error.reason.number == NUMBERS["order"]:
+                return 0  # it has restarted: begin anew, it knows how far it was
+            raise
+        if answer.off is None or answer.off > length:
+            raise DeviceError(f"the device wants byte {answer.off} of a file of {length}")
+        return int(answer.off)
 
     def _part(self, slot: int, data: bytes, sha: bytes, offset: int) -> ImageUploadWrite:
         """Return the longest message that fits, with the bytes from `offset` on."""
@@ -347,7 +369,15 @@ def _component(part: messages.ComponentPart, running: int) -> Component:
     )
 
 
-def _status(own: messages.StatusReadResponse, images: list[ImageState]) -> Status:
+def _images(images: list[ImageState]) -> dict[int, SlotImage]:
+    return {
+        _place(image): SlotImage(_version(image.version), bytes(image.hash), bool(image.bootable))
+        for image in images
+        if image.hash
+    }
+
+
+def _status(own: messages.StatusReadResponse) -> Status:
     if len(own.running) != 2 or len(own.state) != 2 or len(own.slots) != 5:
         raise DeviceError("the device has other slots than this torpor knows")
     firmware, model = (_component(*pair) for pair in zip(own.state, own.running, strict=True))
@@ -357,11 +387,7 @@ def _status(own: messages.StatusReadResponse, images: list[ImageState]) -> Statu
         own.dev,
         (firmware, model),
         tuple(Slot(part.offset, part.size, part.link) for part in own.slots),
-        {
-            _place(image): SlotImage(image.version, bytes(image.hash), bool(image.bootable))
-            for image in images
-            if image.hash
-        },
+        {},
         None
         if receiving.slot == NO_SLOT
         else Transfer(receiving.slot, receiving.length, receiving.offset),
@@ -369,6 +395,11 @@ def _status(own: messages.StatusReadResponse, images: list[ImageState]) -> Statu
         own.erase,
         own.write,
     )
+
+
+def _version(text: str) -> str:
+    """Return a version as torpor writes it: MCUmgr has 1.2.3.4 where we have 1.2.3+4."""
+    return "+".join(text.rsplit(".", 1)) if text.count(".") == 3 else text
 
 
 def _place(image: ImageState) -> int:

@@ -8,19 +8,19 @@ twice; the host's machine is little endian, as the journal is.
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import cffi
 
-from torpor.image.reasons import NUMBERS, Reason, reason
+from torpor.image.reasons import Reason, reason
+from torpor.image.version import Version
 from torpor.paths import FIRMWARE
 
 UPDATE = FIRMWARE / "update"
 
 _DEFINE = re.compile(r"^#define\s+(\w+)\s+(\d+)u?\b", re.M)
 _TYPE = r"typedef\s+(?:struct|enum)\s*\{{[^{{}}]*\}}\s*{name}\s*;"
-_EXPLAINED = (NUMBERS["ok"], NUMBERS["reset"], NUMBERS["restart"])
 
 
 def _header(name: str) -> str:
@@ -76,7 +76,7 @@ class Event:
         number: counts from 0 on for the life of the device.
         kind: a name of KINDS, or "event 99" for one that this torpor does not know.
         slot: numbered through, or None.
-        version: "1.2.3", "1.2.3+4".
+        version: of the image, see `has_version`.
         id: first bytes of the image's hash; of an upload, of the file's SHA-256.
         reason: why; number 0 if there is none.
         attempt: of a trial, from 1 on; else 0.
@@ -86,7 +86,7 @@ class Event:
     number: int
     kind: str
     slot: int | None
-    version: str
+    version: Version
     id: bytes
     reason: Reason
     attempt: int
@@ -108,6 +108,11 @@ class Event:
         return (self.detail[1] or None) if self.ended else None
 
     @property
+    def has_version(self) -> bool:
+        """True if it is about an image; an upload is about a file of which nothing is known yet."""
+        return self.kind not in ("upload", "refused")
+
+    @property
     def counter(self) -> int | None:
         """The security counter from here on, of a confirmation."""
         return self.detail[0] if self.kind == "confirmed" else None
@@ -116,18 +121,6 @@ class Event:
     def length(self) -> int | None:
         """Bytes of a file, of an upload."""
         return self.detail[0] if self.kind == "upload" else None
-
-    @property
-    def says_why(self) -> bool:
-        """True if the reason is worth telling: a plain restart before a first attempt is not."""
-        if self.kind == "attempt" and self.attempt <= 1:
-            return self.reason.number not in _EXPLAINED
-        return bool(self.reason.number)
-
-
-def version_text(major: int, minor: int, revision: int, build: int = 0) -> str:
-    """Return a version as people write it: "1.2.3", or "1.2.3+4" with a build number."""
-    return f"{major}.{minor}.{revision}" + (f"+{build}" if build else "")
 
 
 def decode(number: int, data: bytes) -> Event:
@@ -146,7 +139,7 @@ def decode(number: int, data: bytes) -> Event:
         number,
         KINDS.get(record.kind, f"event {record.kind}"),
         None if record.slot == NO_SLOT else record.slot,
-        version_text(version.major, version.minor, version.revision, version.build),
+        Version(version.major, version.minor, version.revision, version.build),
         bytes(record.id),
         reason(record.reason),
         record.attempt,
@@ -159,8 +152,7 @@ def encode(event: Event) -> bytes:
     numbers = {name: number for number, name in KINDS.items()}
     kind = numbers.get(event.kind) or int(event.kind.removeprefix("event "))
     slot = NO_SLOT if event.slot is None else event.slot
-    words = [int(word) for word in re.split(r"[.+]", event.version)]
-    version = [*words, 0][:4]
+    version = astuple(event.version)
     record = ffi.new(
         "journal_record_t *",
         [kind, slot, event.reason.number, event.attempt, version, event.id, event.detail, 0],

@@ -25,6 +25,11 @@ def slot_name(slot: int) -> str:
     return f"slot {'AB'[slot]}" if slot in FIRMWARE_SLOTS else f"model slot {slot - 2}"
 
 
+def short_name(slot: int) -> str:
+    """Return the same for a table: "A", "model 0"."""
+    return "AB"[slot] if slot in FIRMWARE_SLOTS else f"model {slot - 2}"
+
+
 @dataclass(frozen=True)
 class Slot:
     """Where a slot lies: bytes from the start of the flash; the address for firmware in it."""
@@ -135,6 +140,11 @@ class Status:
         """Return the state of a slot in words for a table: ["running", "on trial, 2 of 3"]."""
         return list(self._words(slot)) or ["ready" if slot in self.images else "free"]
 
+    def _is_receiving(self, slot: int) -> bool:
+        """True if a file goes into the slot; a transfer stays known when it is complete."""
+        aimed = self.transfer is not None and self.transfer.slot == slot
+        return aimed and slot not in self.images and not self.is_protected(slot)
+
     def _words(self, slot: int) -> Iterator[str]:
         state = self.component(slot)
         if slot == state.running:
@@ -146,8 +156,7 @@ class Status:
             yield f"on trial{tried}"
         if slot in state.rejected:
             yield "rejected"
-        if self.transfer and self.transfer.slot == slot:
-            percent = 100 * self.transfer.offset // max(self.transfer.length, 1)
-            yield f"receiving, {percent} %"
+        if self._is_receiving(slot) and self.transfer:
+            yield f"receiving, {100 * self.transfer.offset // max(self.transfer.length, 1)} %"
         if slot in self.images and not self.images[slot].bootable:
             yield "broken"
