@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.images import (
+from tests.support.drafts import (
     BOARD,
     CAPABILITY,
     COUNTER,
