@@ -4,12 +4,17 @@
 
 Prints the path of the port, which any program may open, and runs until Ctrl-C (or SIGTERM), which
 ends the emulator too. Builds the firmware first unless --elf names one.
+
+With --flash the flash lasts from one run to the next, in a file that is made, erased, if it is not
+there. `kill -USR1` to this process presses the reset button; `kill -USR2` cuts the power and gives
+it back: RAM is lost, the flash is not, the serial port stays open.
 """
 
 import argparse
 import contextlib
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -17,9 +22,11 @@ from types import FrameType
 from torpor import emulate
 from torpor.board import load_board
 from torpor.emulate import firmware
+from torpor.errors import UsageError
 
-PUMP_SECONDS = 1.0
+PUMP_SECONDS = 0.1  # until a button is noticed while nothing is said
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+BUTTONS = {signal.SIGUSR1: emulate.Emulator.reset, signal.SIGUSR2: emulate.Emulator.power_cut}
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -37,6 +44,22 @@ def _until_stopped() -> Iterator[None]:
         yield
 
 
+class _Buttons:
+    """What was asked for by signals; each is done when the bytes on their way have arrived."""
+
+    def __init__(self) -> None:
+        self._pressed: deque[int] = deque()
+        for number in BUTTONS:
+            signal.signal(number, lambda pressed, _frame: self._pressed.append(pressed))
+
+    def serve(self, emulator: emulate.Emulator) -> None:
+        while self._pressed:
+            try:
+                BUTTONS[signal.Signals(self._pressed.popleft())](emulator)
+            except UsageError as error:  # this device has no such button
+                print(f"torpor: {error.message}", file=sys.stderr)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor emulate`."""
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
@@ -47,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
+    parser.add_argument("--flash", type=Path, metavar="FILE", help="where the flash lasts")
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the serial port")
 
 
@@ -58,13 +82,15 @@ def run(args: argparse.Namespace) -> int:
     """Emulate until a signal comes; 0 then."""
     board = load_board(args.board)
     with _until_stopped():
+        buttons = _Buttons()
         elf = args.elf or firmware.build(board.name, _model(args.model), args.bits).elf
         with (
-            emulate.start(board, elf) as emulator,
+            emulate.start(board, elf, flash=args.flash) as emulator,
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,
         ):
             print(f"{board.name} runs {elf}, until Ctrl-C, on the serial port", file=sys.stderr)
             print(args.link or terminal.path, flush=True)
             while True:
                 terminal.pump(PUMP_SECONDS)
+                buttons.serve(emulator)
     return 0

@@ -20,7 +20,7 @@ from torpor.emulate.machine import Machine, Setup
 from torpor.emulate.port import Port
 from torpor.errors import DeviceError, UsageError
 
-RESET_SIGNAL = signal.SIGUSR1  # of a firmware that is a process (native)
+RESET_SIGNAL = signal.SIGUSR1  # of a process, see firmware/port/host/host.h
 
 
 class Emulator:
@@ -90,12 +90,18 @@ class Emulator:
         """Press the reset button: the CPU starts anew, RAM keeps what it has.
 
         Raises:
-            DeviceError: the process is gone.
+            UsageError: a process (native) without bootloader has no reset.
+            DeviceError: QEMU is gone.
         """
-        if self._machine.monitor is None:
+        if self._machine.monitor:
+            self._machine.monitor.order("system_reset", event="RESET")
+        elif self.flash:
             os.kill(self.pid, RESET_SIGNAL)
         else:
-            self._machine.monitor.order("system_reset", event="RESET")
+            raise UsageError(
+                f"{self.elf.name} on {self.board.name} has no reset",
+                "start a bootloader with flash",
+            )
 
     @contextlib.contextmanager
     def off(self) -> Iterator[FlashFile | None]:
