@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.drafts import (
+from tests.support.drafts import Draft, development_private, records
+from tests.support.images import (
     BOARD,
     CAPABILITY,
     COUNTER,
     ED25519,
     KEYHASH,
     NON_BOOTABLE,
+    ORDER,
     ROM_FIXED,
     SHA256,
-    Draft,
-    area,
-    development_private,
+    UNPROTECTED,
 )
 from torpor.errors import ImageError
 from torpor.image.capability import Capability
@@ -42,14 +42,14 @@ FIRMWARE = Draft(
         (CAPABILITY, CAN.encode()),
     ),
 )
-SOUND = FIRMWARE.bytes()
-RIGHT = tuple(FIRMWARE._unprotected(SOUND[: 0x200 + 100 + 56]))
+SOUND = FIRMWARE.build()
+RIGHT = tuple(FIRMWARE.proof(SOUND[: 0x200 + 100 + 56]))
 
 
 def refused(draft: Draft | bytes) -> str:
     """Return the words with which an image is refused."""
     with pytest.raises(ImageError) as caught:
-        parse(draft if isinstance(draft, bytes) else draft.bytes())
+        parse(draft if isinstance(draft, bytes) else draft.build())
     return caught.value.message
 
 
@@ -70,7 +70,7 @@ def test_a_firmware_says_what_it_is() -> None:
 
 
 def test_a_model_says_what_it_is() -> None:
-    image = parse(replace(MODEL, protected=()).bytes())
+    image = parse(replace(MODEL, protected=()).build())
     assert (image.kind, image.address, image.counter, image.board) == ("model", None, 0, None)
     assert image.capability is None
     assert image.payload == MODEL.payload
@@ -78,7 +78,7 @@ def test_a_model_says_what_it_is() -> None:
 
 def test_records_are_told_in_order_with_what_they_are() -> None:
     draft = replace(MODEL, protected=((COUNTER, bytes(4)), (0xBEEF, b"?")))
-    assert [(r.type, r.name, r.is_protected) for r in parse(draft.bytes()).records] == [
+    assert [(r.type, r.name, r.is_protected) for r in parse(draft.build()).records] == [
         (COUNTER, "security counter", True),
         (0xBEEF, "unknown", True),
         (SHA256, "SHA-256", False),
@@ -88,14 +88,14 @@ def test_records_are_told_in_order_with_what_they_are() -> None:
 
 
 def test_an_address_counts_only_with_its_flag() -> None:
-    assert parse(replace(MODEL, address=0x1234).bytes()).address is None
+    assert parse(replace(MODEL, address=0x1234).build()).address is None
 
 
 def test_what_is_not_signed_says_nothing() -> None:
     """Records that matter are believed only where the signature covers them."""
     loose = ((COUNTER, b"\xff" * 4), (BOARD, b"nrf51"), (CAPABILITY, CAN.encode()))
-    whole = replace(MODEL, protected=()).bytes()[:-144] + area(
-        0x6907, (*_right(replace(MODEL, protected=())), *loose)
+    whole = replace(MODEL, protected=()).build()[:-144] + records(
+        UNPROTECTED, (*_right(replace(MODEL, protected=())), *loose)
     )
     image = parse(whole)
     assert (image.counter, image.board, image.capability) == (0, None, None)
@@ -103,24 +103,24 @@ def test_what_is_not_signed_says_nothing() -> None:
 
 
 def _right(draft: Draft) -> tuple[tuple[int, bytes], ...]:
-    return tuple(draft._unprotected(draft.bytes()[:-144]))
+    return tuple(draft.proof(draft.build()[:-144]))
 
 
 def test_a_signature_among_the_protected_records_is_none() -> None:
     draft = replace(MODEL, protected=((SHA256, bytes(32)), (ED25519, bytes(64)), (KEYHASH, b"")))
-    image = parse(draft.bytes())
+    image = parse(draft.build())
     assert [record.name for record in image.records[:3]] == ["unknown"] * 3
     verify(image, development_key())
 
 
 def test_a_capability_of_another_format_says_nothing() -> None:
     other = b"\x02" + CAN.encode()[1:]
-    assert parse(replace(MODEL, protected=((CAPABILITY, other),)).bytes()).capability is None
+    assert parse(replace(MODEL, protected=((CAPABILITY, other),)).build()).capability is None
 
 
 def test_the_name_of_a_board_may_be_any_bytes() -> None:
-    assert parse(replace(MODEL, protected=((BOARD, b"\xff\x1b["),)).bytes()).board == "\\xff\x1b["
-    assert parse(replace(MODEL, protected=((BOARD, b""),)).bytes()).board == ""
+    assert parse(replace(MODEL, protected=((BOARD, b"\xff\x1b["),)).build()).board == "\\xff\x1b["
+    assert parse(replace(MODEL, protected=((BOARD, b""),)).build()).board == ""
 
 
 @pytest.mark.parametrize(
@@ -162,17 +162,17 @@ def test_what_is_unsound_is_refused_by_name(changed: dict[str, object], words: s
 
 def test_a_record_may_not_reach_beyond_its_area() -> None:
     bad = struct.pack("<HHHH", 0x6908, 8, COUNTER, 4)
-    data = replace(MODEL, protected=(), promised=8).bytes()
+    data = replace(MODEL, protected=(), promised=8).build()
     assert "one of the protected records goes beyond their end" in refused(
         data[:132] + bad + data[132:]
     )
     odd = struct.pack("<HHBB", 0x6908, 6, 1, 1)
-    data = replace(MODEL, protected=(), promised=6).bytes()
+    data = replace(MODEL, protected=(), promised=6).build()
     assert "goes beyond their end" in refused(data[:132] + odd + data[132:])
 
 
 def test_an_area_counts_its_own_header() -> None:
-    data = replace(MODEL, protected=(), promised=3).bytes()
+    data = replace(MODEL, protected=(), promised=3).build()
     assert "go beyond the end" in refused(data[:132] + struct.pack("<HH", 0x6908, 3) + data[132:])
 
 
@@ -192,7 +192,7 @@ def test_what_is_no_image_at_all_is_told_how_to_become_one(data: bytes) -> None:
 
 
 def test_every_truncated_file_is_refused() -> None:
-    small = replace(FIRMWARE, header_bytes=32, payload=b"12345678").bytes()
+    small = replace(FIRMWARE, header_bytes=32, payload=b"12345678").build()
     parse(small)
     for length in range(len(small)):
         refused(small[:length])
@@ -200,7 +200,7 @@ def test_every_truncated_file_is_refused() -> None:
 
 def test_every_flipped_bit_is_noticed() -> None:
     """By the hash, by a length, or by the key; whatever is left is signed."""
-    small = replace(FIRMWARE, header_bytes=32, payload=b"12345678").bytes()
+    small = replace(FIRMWARE, header_bytes=32, payload=b"12345678").build()
     for bit in range(8 * len(small)):
         changed = bytearray(small)
         changed[bit // 8] ^= 1 << bit % 8
@@ -234,7 +234,7 @@ DRAFTS = st.builds(
 @given(DRAFTS)
 @settings(max_examples=300)
 def test_no_images_end_in_a_traceback(draft: Draft) -> None:
-    data = draft.bytes()
+    data = draft.build()
     try:
         image = parse(data)
     except ImageError as error:
@@ -251,7 +251,7 @@ def test_a_signature_is_that_of_the_key() -> None:
     with pytest.raises(
         ImageError, match=r"^the signature is wrong: not made with development.pem$"
     ):
-        verify(parse(replace(FIRMWARE, signature=wrong).bytes()), development_key())
+        verify(parse(replace(FIRMWARE, signature=wrong).build()), development_key())
 
 
 def test_another_key_is_named(tmp_path: Path) -> None:
@@ -261,16 +261,15 @@ def test_another_key_is_named(tmp_path: Path) -> None:
     assert development_key().hash.hex()[:16] in caught.value.message
     assert key.hash.hex()[:16] in caught.value.message
     with pytest.raises(ImageError, match="the signature is wrong"):
-        verify(parse(replace(FIRMWARE, key_hash=key.hash).bytes()), key)
+        verify(parse(replace(FIRMWARE, key_hash=key.hash).build()), key)
 
 
 def test_a_malleated_signature_is_refused() -> None:
-    order = 2**252 + 27742317777372353535851937790883648493
     signature = parse(SOUND).signature
-    s = int.from_bytes(signature[32:], "little") + order
+    s = int.from_bytes(signature[32:], "little") + ORDER
     malleated = replace(FIRMWARE, signature=signature[:32] + s.to_bytes(32, "little"))
     with pytest.raises(ImageError, match="the signature is wrong"):
-        verify(parse(malleated.bytes()), development_key())
+        verify(parse(malleated.build()), development_key())
 
 
 def test_a_file_is_named_where_it_is_unsound(tmp_path: Path) -> None:

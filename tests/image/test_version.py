@@ -33,16 +33,26 @@ def test_versions_are_in_order() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1", "1.2", "1.2.3.4", "1.2.3+", "01.2.3", "1.2.3-rc1", "v1.2.3", " 1.2.3", "1.2.3\n"],
+    [
+        "",
+        "1",
+        "1.2",
+        "1.2.3.4",
+        "1.2.3+",
+        "01.2.3",
+        "1.2.3-rc1",
+        "v1.2.3",
+        " 1.2.3",
+        "1.2.3\n",
+        "\u0661.0.0",
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no version"):
         Version.parse(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["256.0.0", "0.256.0", "0.0.65536", "0.0.0+4294967296", "\u0661.0.0"]
-)
+@pytest.mark.parametrize("text", ["256.0.0", "0.256.0", "0.0.65536", "0.0.0+4294967296"])
 def test_what_the_header_cannot_hold_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is too large|is no version"):
+    with pytest.raises(UsageError, match="is too large"):
         Version.parse(text)

@@ -1,27 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Images made byte by byte, sound ones and any others: a second writer of the format."""
+"""Images of which any part can be wrong, signed with the development key (tests/support/images.py
+makes those of which hardly any part is)."""
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.support.images import (
+    COUNTER,
+    ED25519,
+    KEYHASH,
+    MAGIC,
+    NON_BOOTABLE,
+    PROTECTED,
+    SHA256,
+    UNPROTECTED,
+    area,
+    tlv,
+)
 from torpor.image.keys import DEVELOPMENT, development_key
 
-COUNTER, BOARD, CAPABILITY = 0x50, 0xA0, 0xA1
-KEYHASH, SHA256, ED25519 = 0x01, 0x10, 0x24
-NON_BOOTABLE, ROM_FIXED = 0x10, 0x100
-Records = Iterable[tuple[int, bytes]]
+Records = tuple[tuple[int, bytes], ...]
 
 
-def area(magic: int, records: Records) -> bytes:
+def records(magic: int, found: Records) -> bytes:
     """Return an area of records."""
-    body = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in records)
-    return struct.pack("<HH", magic, 4 + len(body)) + body
+    return area(magic, [tlv(kind, value) for kind, value in found])
 
 
 def development_private() -> Ed25519PrivateKey:
@@ -33,28 +41,28 @@ def development_private() -> Ed25519PrivateKey:
 
 @dataclass(frozen=True)
 class Draft:
-    """An image to be; each member can be made wrong (None: what is right)."""
+    """An image to be; None is what is right."""
 
     payload: bytes = bytes(range(100))
-    magic: int = 0x96F3B83D
+    magic: int = MAGIC
     address: int = 0
     header_bytes: int = 32
-    fill: int | None = None  # of the header behind its first 32 bytes: how many of 0xff
+    fill: int | None = None  # how many bytes of 0xff follow the first 32 of the header
     payload_bytes: int | None = None
     promised: int | None = None  # protected bytes, says the header
     flags: int = NON_BOOTABLE
     version: tuple[int, int, int, int] = (1, 2, 3, 4)
-    protected_magic: int = 0x6908
-    protected: tuple[tuple[int, bytes], ...] = ((COUNTER, bytes(4)),)
-    unprotected_magic: int = 0x6907
+    protected_magic: int = PROTECTED
+    protected: Records = ((COUNTER, bytes(4)),)
+    unprotected_magic: int = UNPROTECTED
     hash: bytes | None = None
     key_hash: bytes | None = None
     signature: bytes | None = None
-    unprotected: tuple[tuple[int, bytes], ...] | None = None
+    unprotected: Records | None = None
 
-    def bytes(self) -> bytes:
-        """Return the image, signed with the development key."""
-        protected = area(self.protected_magic, self.protected) if self.protected else b""
+    def build(self) -> bytes:
+        """Return the image."""
+        protected = records(self.protected_magic, self.protected) if self.protected else b""
         header = struct.pack(
             "<IIHHIIBBHII",
             self.magic,
@@ -68,11 +76,11 @@ class Draft:
         )
         fill = self.header_bytes - 32 if self.fill is None else self.fill
         signed = header + b"\xff" * fill + self.payload + protected
-        return signed + area(self.unprotected_magic, self._unprotected(signed))
+        unprotected = self.proof(signed) if self.unprotected is None else self.unprotected
+        return signed + records(self.unprotected_magic, unprotected)
 
-    def _unprotected(self, signed: bytes) -> Records:
-        if self.unprotected is not None:
-            return self.unprotected
+    def proof(self, signed: bytes) -> Records:
+        """Return the records that say who has signed what."""
         digest = sha256(signed).digest() if self.hash is None else self.hash
         signature = self.signature
         return (
