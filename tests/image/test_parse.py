@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.drafts import Draft, development_private, records
+from tests.support.drafts import DRAFTS, Draft, development_private, records
 from tests.support.images import (
     BOARD,
     CAPABILITY,
     COUNTER,
     ED25519,
     KEYHASH,
-    NON_BOOTABLE,
     ORDER,
     ROM_FIXED,
     SHA256,
@@ -212,23 +211,6 @@ def test_every_flipped_bit_is_noticed() -> None:
 def test_no_bytes_end_in_a_traceback(data: bytes) -> None:
     refused(data)
     refused(b"\x3d\xb8\xf3\x96" + data)
-
-
-BYTES = st.binary(max_size=40)
-TYPES = st.sampled_from([COUNTER, BOARD, CAPABILITY, KEYHASH, SHA256, ED25519, 0x40, 0xFFFF])
-RECORDS = st.lists(st.tuples(TYPES, BYTES | st.binary(min_size=28, max_size=32)), max_size=4)
-DRAFTS = st.builds(
-    Draft,
-    payload=BYTES,
-    header_bytes=st.sampled_from([0, 16, 32, 33, 48, 0xFFF0]),
-    fill=st.none() | st.integers(0, 40),
-    payload_bytes=st.none() | st.integers(0, 60) | st.integers(0, 0xFFFFFFFF),
-    promised=st.none() | st.integers(0, 60) | st.integers(0, 0xFFFF),
-    flags=st.sampled_from([0, NON_BOOTABLE, ROM_FIXED, NON_BOOTABLE | ROM_FIXED, 4]),
-    protected=RECORDS.map(tuple),
-    hash=st.none() | st.binary(min_size=32, max_size=32),
-    unprotected=st.none() | RECORDS.map(tuple),
-)
 
 
 @given(DRAFTS)

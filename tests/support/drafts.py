@@ -9,14 +9,18 @@ from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from hypothesis import strategies as st
 
 from tests.support.images import (
+    BOARD,
+    CAPABILITY,
     COUNTER,
     ED25519,
     KEYHASH,
     MAGIC,
     NON_BOOTABLE,
     PROTECTED,
+    ROM_FIXED,
     SHA256,
     UNPROTECTED,
     area,
@@ -88,3 +92,21 @@ class Draft:
             (KEYHASH, development_key().hash if self.key_hash is None else self.key_hash),
             (ED25519, development_private().sign(digest) if signature is None else signature),
         )
+
+
+_BYTES = st.binary(max_size=40)
+_TYPES = st.sampled_from([COUNTER, BOARD, CAPABILITY, KEYHASH, SHA256, ED25519, 0x40, 0xFFFF])
+_RECORDS = st.lists(st.tuples(_TYPES, _BYTES | st.binary(min_size=28, max_size=32)), max_size=4)
+DRAFTS = st.builds(
+    Draft,
+    payload=_BYTES,
+    header_bytes=st.sampled_from([0, 16, 32, 33, 48, 0xFFF0]),
+    fill=st.none() | st.integers(0, 40),
+    payload_bytes=st.none() | st.integers(0, 60) | st.integers(0, 0xFFFFFFFF),
+    promised=st.none() | st.integers(0, 60) | st.integers(0, 0xFFFF),
+    flags=st.sampled_from([0, NON_BOOTABLE, ROM_FIXED, NON_BOOTABLE | ROM_FIXED, 4]),
+    protected=_RECORDS.map(tuple),
+    hash=st.none() | st.binary(min_size=32, max_size=32),
+    unprotected=st.none() | _RECORDS.map(tuple),
+)
+"""Sound and unsound images, few bytes each."""
