@@ -15,11 +15,11 @@
 /* The beginning of any item (RFC 8949, 3): its major type, and the number that comes with it. */
 typedef struct {
     zcbor_major_type_t type;
-    uint32_t value;
+    uint64_t value;
 } head_t;
 
-/* Reads a head at `*at`. False: it ends before its number does, the number is larger than any
- * message, or it says that a length is not known. */
+/* Reads a head at `*at`. False: it ends before its number does, or says that a length is not
+ * known. */
 static bool take_head(const uint8_t **at, const uint8_t *end, head_t *head)
 {
     if (*at == end) {
@@ -54,8 +54,9 @@ static bool take_content(const head_t *head, const uint8_t **at, const uint8_t *
     if ((is_string || is_list || is_map) && head->value > (size_t)(end - *at)) {
         return false;
     }
-    *at += is_string ? head->value : 0;
-    *items += is_list ? head->value : is_map ? 2 * head->value : 0;
+    uint32_t count = (uint32_t)head->value;
+    *at += is_string ? count : 0;
+    *items += is_list ? count : is_map ? 2 * count : 0;
     *items += head->type == ZCBOR_MAJOR_TYPE_TAG ? 1 : 0;
     return true;
 }

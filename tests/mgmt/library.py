@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""firmware/mgmt with all that is below it, on simulated flash, as a shared library for cffi."""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import cffi
+
+from torpor.engine.library import SANITIZERS, compiler, declarations, kernel_table
+from torpor.paths import FIRMWARE
+from torpor.plan.layout import HEADER, parse_header
+from torpor.powercut import library
+
+HERE = Path(__file__).parent
+CBOR = """
+    typedef struct {
+        const char *name; int kind; bool present; uint32_t number; const uint8_t *bytes;
+        uint32_t length;
+    } cbor_field_t;
+    bool cbor_read(const uint8_t *bytes, size_t length, cbor_field_t *fields, uint32_t count);
+
+    typedef struct { const uint8_t *bytes; uint32_t length; } models_plan_t;
+    typedef struct {
+        update_t *update; models_plan_t factory; void *arena; uint32_t arena_bytes;
+    } models_t;
+    update_reason_t models_accept(const image_t *image, void *context);
+    infer_status_t models_open(const models_t *models, update_end_t end, infer_t *model,
+                               models_plan_t *plan);
+    infer_status_t models_open_factory(const models_t *models, infer_t *model,
+                                       models_plan_t *plan);
+    void models_test(infer_t *model);
+
+    int posix_memalign(void **memory, size_t align, size_t size);
+    void free(void *memory);
+
+    int smp_fuzz_stream(const uint8_t *data, size_t size);
+    int smp_fuzz_messages(const uint8_t *data, size_t size);
+"""
+
+
+def zcbor() -> Path:
+    """Return the folder of the zcbor package."""
+    spec = importlib.util.find_spec("zcbor")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def zcbor_objects(folder: Path) -> list[Path]:
+    """Compile zcbor's C, which is not ours to warn about, to objects in `folder`."""
+    objects = []
+    for name in ("common", "decode", "encode"):
+        objects.append(folder / f"zcbor_{name}.o")
+        source = zcbor() / "src" / f"zcbor_{name}.c"
+        flags = ["-std=c11", "-O1", "-g", "-fPIC", "-w", "-DZCBOR_CANONICAL"]
+        command = [compiler(), *flags, f"-I{zcbor() / 'include'}", "-c", source, "-o", objects[-1]]
+        subprocess.run(command, check=True)
+    return objects
+
+
+def sources() -> list[Path]:
+    """Return the C files of management and of what is below it, but for ports."""
+    folders = ("mgmt", "wire", "infer", "infer/ops", "infer/kernels")
+    portable = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
+    core = [FIRMWARE / "core" / "text.c"]
+    return [*library.update_sources(), *portable, *core, library.HERE / "flash.c", HERE / "fuzz.c"]
+
+
+def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
+    """Return (ffi, library).
+
+    Args:
+        folder: for what is compiled first.
+        sanitizer: a key of torpor.engine.library.SANITIZERS.
+    """
+    table = folder / "kernels.c"
+    table.write_text(kernel_table())
+    ffi = cffi.FFI()
+    ffi.cdef(parse_header(HEADER.read_text(encoding="utf-8"))[0])
+    ffi.cdef(declarations((FIRMWARE / "infer" / "infer.h").read_text(encoding="utf-8")))
+    headers = [FIRMWARE / "update" / f"{name}.h" for name in library.HEADERS]
+    headers += [FIRMWARE / "mgmt" / "smp.h", library.HERE / "flash.h"]
+    text = library.cdef([FIRMWARE / "hal" / "flash.h", *headers])
+    for name in ("update_layout", "update_key"):  # the build's
+        text = text.replace(f"extern const {name}_t {name};", "")
+    ffi.cdef(text + CBOR)
+    flags = [*SANITIZERS[sanitizer], "-DZCBOR_CANONICAL", f"-isystem{zcbor() / 'include'}"]
+    made = [*sources(), table, *zcbor_objects(folder)]
+    return ffi, ffi.dlopen(str(library.build(f"mgmt-{sanitizer}", made, flags)))
