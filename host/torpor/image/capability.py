@@ -51,7 +51,7 @@ class Capability:
 
     @property
     def kernel_names(self) -> list[str]:
-        """The names of its kernels, in order."""
+        """The names of its kernels, sorted."""
         return kernel_names(self.kernels)
 
 
@@ -134,8 +134,8 @@ def plan_kernels(header: dict[str, Any]) -> frozenset[int]:
 
 
 def kernel_names(codes: Iterable[int]) -> list[str]:
-    """Return the names of operators in the order of their codes."""
-    return [OPCODES.get(code, f"operator {code}") for code in sorted(codes)]
+    """Return the names of operators, sorted."""
+    return sorted(OPCODES.get(code, f"operator {code}") for code in codes)
 
 
 def target_name(number: int) -> str:
