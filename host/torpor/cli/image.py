@@ -9,12 +9,10 @@ makes all that belong to a firmware; this command makes single ones and looks in
 
 import argparse
 import json
+import shutil
+import textwrap
 from pathlib import Path
 from typing import NoReturn
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from torpor.board import Board, load_board
 from torpor.cli import read_model, whole_number
@@ -181,12 +179,10 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _print(said: dict[str, object]) -> None:
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    width = max(shutil.get_terminal_size().columns, 40) - 12
     for title, text in lines(said):
-        table.add_row(title, Text(_printable(text)))
-    Console().print(table)
+        first, *more = textwrap.wrap(_printable(text), width)
+        print(f"{title:<10} {first}", *(" " * 11 + line for line in more), sep="\n")
 
 
 def _printable(text: str) -> str:
