@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import images
 from tests.support.drafts import DRAFTS, Draft
 from tests.support.elf import elf_file
 from tests.support.images import BOARD, COUNTER
@@ -234,3 +235,13 @@ def test_a_firmware_for_a_board_that_nobody_knows_is_shown(
     (folder / "x.bin").write_bytes(Draft(flags=0, protected=((BOARD, b"[red]\x1b[0m"),)).build())
     assert image("inspect", "x.bin") == 0
     assert "[red]\\x1b[0m, no slot" in capsys.readouterr().out
+
+
+def test_a_firmware_without_kernels_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = b"\1" + bytes(27)
+    draft = Draft(flags=0, protected=((BOARD, b""), (images.CAPABILITY, nothing)))
+    (folder / "x.bin").write_bytes(draft.build())
+    assert image("inspect", "x.bin") == 0
+    assert ["kernels", "none"] in [line.split() for line in capsys.readouterr().out.splitlines()]

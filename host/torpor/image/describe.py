@@ -63,7 +63,7 @@ def lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         text = f"plan format {needs['plan_version']}, {needs['target']}"
         found += [("needs", f"{text}, arena {needs['arena_bytes']:,}")]
     if either := can or needs:
-        found += [("kernels", ", ".join(either["kernels"]))]
+        found += [("kernels", ", ".join(either["kernels"]) or "none")]
     return found
 
 
