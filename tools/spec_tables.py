@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 
+from torpor.image import layout as image
 from torpor.image.reasons import REASONS
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan import layout
@@ -19,6 +20,7 @@ from torpor.wire import records
 SPEC = ROOT / "docs" / "SPEC.md"
 BLOCK = re.compile(r"(<!-- table (\S+) -->\n)(.*?)(<!-- end -->)", re.S)
 KIND = re.compile(r"^\s+JOURNAL_(\w+) = (\d+),\s+/\*(.*?)\*/", re.M | re.S)
+NUMBER = re.compile(r"^\s+uint(8|16|32)_t (\w+)(?:\[(\d+)\])?;[ \t]*(?:/\* (.*?) \*/)?$", re.M)
 MEMBER = re.compile(r"^\s+\w+ (\w+)(?:\[\d+\])?;\s*(?:/\* (.*?) \*/)?$", re.M)
 
 
@@ -109,6 +111,19 @@ def journal_kind_table() -> str:
     return _table(["kind", "name", "meaning"], rows)
 
 
+def capability_table() -> str:
+    """Return the table of what a firmware says that it can run: offset, type, member, meaning."""
+    text = image.HEADER.read_text()
+    body = text[: text.index("} image_capability_t;")].rsplit("typedef struct {", 1)[1]
+    rows, offset = [], 0
+    for bits, name, length, comment in NUMBER.findall(body):
+        kind = f"`uint{bits}_t{f'[{length}]' if length else ''}`"
+        rows.append([str(offset), kind, f"`{name}`", comment])
+        offset += int(bits) // 8 * int(length or 1)
+    assert offset == image.CAPABILITY.size
+    return _table(["offset", "type", "member", "meaning"], rows) + f"\n{offset} bytes.\n"
+
+
 def make(name: str) -> str:
     """Return the text of table `name`: one of `special`, "NAME_t" or a constant's prefix."""
     special: dict[str, Callable[[], str]] = {
@@ -117,6 +132,7 @@ def make(name: str) -> str:
         "reasons": reason_table,
         "journal_record": journal_record_table,
         "journal_kinds": journal_kind_table,
+        "image_capability": capability_table,
     }
     if name in special:
         return special[name]()
