@@ -5,6 +5,7 @@
  */
 #include "app/console.h"
 
+#include "app/updates.h"
 #include "core/ring.h"
 #include "hal/uart.h"
 #include "wire/frame.h"
@@ -35,6 +36,7 @@ bool console_receive(wire_request_t *request)
 {
     uint8_t byte;
     while (ring_take(&received, &byte)) {
+        updates_receive(byte);
         frame_event_t event = frame_decode(&decoder, byte);
         if (event == FRAME_DROPPED) {
             counters.dropped++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * The serial console: requests in, records and text out, on one wire.
+ * The serial console: requests in, records and text out, on one wire with the management, which is
+ * handed every byte too (app/updates.h).
  */
 #ifndef APP_CONSOLE_H
 #define APP_CONSOLE_H

@@ -5,6 +5,7 @@
  */
 #include "app/console.h"
 #include "app/session.h"
+#include "app/updates.h"
 #include "core/loop.h"
 #include "hal/board.h"
 #include "hal/clock.h"
@@ -35,23 +36,23 @@ static void print_banner(void)
     text_t text = {0};
     text_string(&text, "torpor on ");
     text_string(&text, board.name);
+    updates_describe(&text);
     console_print(&text);
 }
 
-/* Tells why the last run ended, if it did so by a fault or the watchdog. */
-static void print_restart(void)
+/* Tells where the last run ended, if it did so by a fault or the watchdog. */
+static void print_restart(const restart_t *restart)
 {
-    restart_t restart = restart_take();
-    if (restart.reason == 0) {
+    if (restart->reason != RESTART_FAULT && restart->reason != RESTART_WATCHDOG) {
         return;
     }
     text_t text = {0};
     text_string(&text, "restarted after exception ");
-    text_uint(&text, restart.exception);
+    text_uint(&text, restart->exception);
     text_string(&text, " at ");
-    text_hex(&text, restart.pc);
+    text_hex(&text, restart->pc);
     text_string(&text, ", called from ");
-    text_hex(&text, restart.lr);
+    text_hex(&text, restart->lr);
     console_print(&text);
 }
 
@@ -71,11 +72,14 @@ int main(void)
     clock_start();
     uart_start();
     cpu_irq_enable();
+    restart_t restart = updates_start();
     print_banner();
-    print_restart();
+    print_restart(&restart);
+    updates_test();
     session_start();
     for (;;) {
         loop_dispatch(&loop);
+        updates_progress();
         sleep_if_idle();
     }
 }

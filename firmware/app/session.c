@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "app/console.h"
-#include "app/model.h"
 #include "app/report.h"
+#include "app/updates.h"
 #include "core/crc32.h"
 #include "hal/board.h"
 #include "hal/clock.h"
@@ -24,10 +24,12 @@
 static struct {
     infer_t model;
     infer_status_t status; /* of the plan */
-    bool has_outputs;      /* no input has been written since the last run */
-    bool has_result;       /* a window has run since the model's state was reset */
-    uint32_t runs;         /* how many have */
-    uint32_t last_crc;     /* of the inputs of last_result */
+    const uint8_t *plan;
+    uint32_t plan_bytes;
+    bool has_outputs;  /* no input has been written since the last run */
+    bool has_result;   /* a window has run since the model's state was reset */
+    uint32_t runs;     /* how many have */
+    uint32_t last_crc; /* of the inputs of last_result */
     wire_result_t last_result;
     uint8_t last_data[RESULT_DATA_MAX];
 } session;
@@ -51,16 +53,6 @@ static wire_bytes_t text_of(const char *string)
     return (wire_bytes_t){text, length};
 }
 
-static infer_status_t open_model(void)
-{
-    infer_verdict_t verdict = infer_check(torpor_plan, torpor_plan_length);
-    if (verdict.status != INFER_OK) {
-        return verdict.status;
-    }
-    return infer_init(&session.model, torpor_plan, torpor_plan_length, model_arena,
-                      model_arena_bytes);
-}
-
 /* What the model needs, only if it was accepted. */
 static void describe_model(wire_hello_t *hello)
 {
@@ -82,7 +74,7 @@ static void say_hello(uint32_t seq)
         .schema = WIRE_SCHEMA_HASH,
         .board = text_of(board.name),
         .model = text_of(NULL),
-        .plan_crc = crc32_update(0, torpor_plan, torpor_plan_length),
+        .plan_crc = crc32_update(0, session.plan, session.plan_bytes),
         .plan_status = session.status,
         .timer_hz = board.timer_hz,
     };
@@ -238,7 +230,7 @@ static uint32_t reset_state(void)
 
 void session_start(void)
 {
-    session.status = open_model();
+    session.status = updates_open(&session.model, &session.plan, &session.plan_bytes);
     reset_state();
     say_hello(0);
 }

@@ -142,7 +142,8 @@ def portable_sources() -> list[Path]:
     """All C files of the firmware that are neither a port nor main()."""
     folders = ("core", "wire", "infer", "infer/ops", "infer/kernels")
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
-    app = [FIRMWARE / "app" / name for name in ("console.c", "report.c", "session.c")]
+    names = ("console.c", "report.c", "session.c", "alone/updates.c")
+    app = [FIRMWARE / "app" / name for name in names]
     here = [Path(__file__).with_name(name) for name in ("shim.c", "pump.c", "boot.c")]
     return [*sources, *app, *here]
 

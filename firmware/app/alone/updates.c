@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * app/updates.h for firmware that stands alone: there is nothing to update.
+ */
+#include "app/updates.h"
+
+#include "app/model.h"
+
+restart_t updates_start(void)
+{
+    return restart_take();
+}
+
+void updates_describe(text_t *text)
+{
+    (void)text;
+}
+
+void updates_test(void)
+{
+}
+
+infer_status_t updates_open(infer_t *model, const uint8_t **plan, uint32_t *length)
+{
+    *plan = torpor_plan;
+    *length = torpor_plan_length;
+    infer_verdict_t verdict = infer_check(torpor_plan, torpor_plan_length);
+    if (verdict.status != INFER_OK) {
+        return verdict.status;
+    }
+    return infer_init(model, torpor_plan, torpor_plan_length, model_arena, model_arena_bytes);
+}
+
+void updates_receive(uint8_t byte)
+{
+    (void)byte;
+}
+
+void updates_progress(void)
+{
+}

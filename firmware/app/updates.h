@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * What the application has to do with images. Two kinds of firmware implement it, the build takes
+ * one folder: app/alone is not updated and runs its factory plan; app/slots lies in a slot, was
+ * started by the bootloader, and is managed over SMP.
+ */
+#ifndef APP_UPDATES_H
+#define APP_UPDATES_H
+
+#include <stdint.h>
+
+#include "core/text.h"
+#include "hal/restart.h"
+#include "infer/infer.h"
+
+/* Finds out what runs; returns why the run before ended. Once, at start, before all else here. */
+restart_t updates_start(void);
+
+/* Appends to the banner what runs, and a trial that has just ended badly. */
+void updates_describe(text_t *text);
+
+/* Firmware on trial tests itself: its factory plan makes an inference. Then it is confirmed; if it
+ * fails, the device restarts and this does not return. Once, before updates_open(). */
+void updates_test(void);
+
+/* Opens the model that has to run now. `*plan` and `*length` are of what is open, or of the plan
+ * that was refused for the status that is returned. */
+infer_status_t updates_open(infer_t *model, const uint8_t **plan, uint32_t *length);
+
+/* Takes each byte that is received. Carries out a request of the management and answers it, when it
+ * was the last byte of one. That can restart the device, or the session with another model. */
+void updates_receive(uint8_t byte);
+
+/* There is progress: the watchdog, where it cannot be stopped, begins anew. From the main loop. */
+void updates_progress(void);
+
+#endif
