@@ -37,6 +37,7 @@ class Pin:
     headers: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
     version: str = ""
     pip: str = ""
     debian: str = ""
@@ -55,6 +56,7 @@ class Library:
         include: folders of its headers, for -isystem.
         private: further folders that only its own sources need.
         defines: macros for its sources and for whoever includes its headers.
+        tuning: flags of the compiler that its sources alone are compiled with.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Library:
     include: tuple[Path, ...]
     private: tuple[Path, ...]
     defines: tuple[str, ...]
+    tuning: tuple[str, ...] = ()
 
     @property
     def flags(self) -> list[str]:
@@ -72,7 +75,8 @@ class Library:
     @property
     def own_flags(self) -> list[str]:
         """What its own sources are compiled with; -w because its warnings are not ours."""
-        return ["-w", *self.flags, *(f"-I{folder}" for folder in self.private)]
+        folders = (f"-I{folder}" for folder in self.private)
+        return ["-w", *self.tuning, *self.flags, *folders]
 
 
 def pins() -> dict[str, Pin]:
@@ -115,6 +119,7 @@ def library(name: str, archives: Path = ARCHIVES, unpacked: Path = UNPACKED) -> 
         include=tuple(folder / part for part in pin.include),
         private=tuple(folder / part for part in pin.private),
         defines=pin.defines,
+        tuning=pin.flags,
     )
 
 

@@ -27,6 +27,7 @@ def generate(env: Any, target: str) -> None:
     env.Replace(CC=f"{target}-gcc", LINK=f"{target}-gcc", AR=f"{target}-ar", PROGSUFFIX=".elf")
     env.Append(CCFLAGS=["--specs=picolibc.specs"])
     env.Append(LINKFLAGS=["--specs=picolibc.specs", "-nostartfiles"])
+    env.Append(LINKFLAGS=["-Wl,--no-warn-rwx-segments"])  # code in RAM lies in .data
 
 
 def _has_picolibc(env: Any, target: str) -> bool:

@@ -10,7 +10,12 @@ from pathlib import Path
 
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
-from torpor.paths import MODELS, model_names, variant
+from torpor.image.version import Version
+from torpor.paths import FIRMWARE, MODELS, model_names, variant
+
+IMAGE_TARGETS = ("boot", "image", "update")
+_LARGEST_COUNTER = 0xFFFFFFFF
+DEVELOPMENT_KEY = FIRMWARE / "keys" / "development.pem"
 
 _SWITCH = {"0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
 
@@ -23,6 +28,11 @@ class Options:
         model: a folder of models/, or a quantized .tflite file.
         bits: of the weights; 0 where the model is a file that is already quantized.
         link: address of the image, None for the start of the code memory.
+        key: the file of the key that images are signed with.
+        version: of the images, as the user wrote it.
+        counter: their security counter.
+        port: of the device to update; empty for none.
+        with_images: a bootloader or images are wanted.
     """
 
     board: Board
@@ -31,6 +41,11 @@ class Options:
     keep_input: bool
     release: bool
     link: int | None
+    key: Path
+    version: str
+    counter: int
+    port: str
+    with_images: bool
 
     @property
     def variant(self) -> str:
@@ -61,6 +76,20 @@ def _table() -> dict[str, _Option]:
         "link": _Option(
             "", "0xADDRESS", "Where in the code memory the image lies; empty for its start."
         ),
+        "version": _Option("0.1.0", "1.2.3[+4]", "Version of the images."),
+        "counter": _Option(
+            "0",
+            "N",
+            "Security counter of the images: a device never goes back below that of what it has "
+            "confirmed.",
+        ),
+        "key": _Option(
+            "",
+            "FILE.pem",
+            "What images are signed with, and devices ask for; empty for the development key, "
+            "which everybody has.",
+        ),
+        "port": _Option("", "PORT", "Serial port of the device, for 'update'."),
     }
 
 
@@ -89,14 +118,58 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         )
     if "run" in targets:
         _check_run(values["model"] if is_file else "", values["link"])
+    board = load_board(values["board"])
+    release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
+    key = _key(values["key"])
+    with_images = any(target in IMAGE_TARGETS for target in targets)
+    if with_images:
+        _check_images(board, values["link"], key if release else None)
+    if ("update" in targets) != bool(values["port"]):
+        raise UsageError("'update' and port= belong together", "scons ... update port=/dev/ttyACM0")
     return Options(
-        board=load_board(values["board"]),
+        board=board,
         model=model,
         bits=0 if is_file else bits,
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
-        release=_SWITCH[_choice("release", values["release"].lower(), _SWITCH)],
+        release=release,
         link=_address(values["link"]),
+        key=key,
+        version=str(Version.parse(values["version"])),
+        counter=_counter(values["counter"]),
+        port=values["port"],
+        with_images=with_images,
     )
+
+
+def _check_images(board: Board, link: str, released_key: Path | None) -> None:
+    """Raise UsageError where images cannot, or must not, be made."""
+    if board.slots is None:
+        raise UsageError(
+            f"board '{board.name}' has no slots for images", f"[slots] of boards/{board.name}"
+        )
+    if link:
+        raise UsageError(f"images lie in their slots, not at link={link}", "leave link= out")
+    if released_key is None:
+        return
+    from torpor.image.keys import read_key  # noqa: PLC0415 - for releases only
+
+    if read_key(released_key).is_development:
+        raise UsageError(
+            "release=1 with the development key, with which anybody can sign",
+            "make one: torpor keys new FILE.pem, then scons release=1 key=FILE.pem ...",
+        )
+
+
+def _key(value: str) -> Path:
+    if value and not Path(value).is_file():
+        raise UsageError(f"key={value}: there is no such file", "torpor keys new FILE.pem")
+    return Path(value).resolve() if value else DEVELOPMENT_KEY
+
+
+def _counter(value: str) -> int:
+    if not (value.isascii() and value.isdecimal()) or int(value) > _LARGEST_COUNTER:
+        raise UsageError(f"counter={value} is no security counter", f"0 to {_LARGEST_COUNTER}")
+    return int(value)
 
 
 def _check_run(file: str, link: str) -> None:
@@ -144,6 +217,9 @@ def help_text() -> str:
         "for a file build/<board>/<name of the file>-file/firmware.elf.\n",
         "    scons [NAME=VALUE ...]        build",
         "    scons [NAME=VALUE ...] run    build, start the emulator, stream test windows",
+        "    scons [NAME=VALUE ...] boot   build the bootloader: build/<board>/boot/boot.elf",
+        "    scons [NAME=VALUE ...] image  build it, and signed images: <model>/image/",
+        "    scons [NAME=VALUE ...] update port=PORT    build images, bring them to a device",
         "    scons [NAME=VALUE ...] -c     remove what was built\n",
         "options:",
     ]

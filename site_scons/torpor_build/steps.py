@@ -2,15 +2,17 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The steps of a build. Each function declares some targets and returns their nodes."""
 
+import functools
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import BOOT_FILES, CLOCKS, CORES, Board, load_board
+from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
 from torpor_build import config, linker, records, third_party
@@ -18,6 +20,7 @@ from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
+CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/ops", "infer/kernels")
 COMPILE = ("cli/compile.py", "compile", "graph", "plan")
 QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
@@ -42,8 +45,8 @@ def environment(env: Any, options: Options) -> Any:
     return env
 
 
-def generated(env: Any, board: Board) -> list[Any]:
-    """Write the files made from records.toml and board.toml; return the C files among them."""
+def generated(env: Any, board: Board) -> dict[str, Any]:
+    """Write the files made from records.toml and board.toml; return the C files by name."""
     gen = f"#build/{board.name}/gen"
     texts = {
         "wire_records.h": records.header(SCHEMA),
@@ -51,8 +54,10 @@ def generated(env: Any, board: Board) -> list[Any]:
         "board_config.h": config.board_header(board),
         "board.c": config.board_source(board),
     }
-    nodes = [write_text(env, f"{gen}/{name}", text) for name, text in texts.items()]
-    return [node for node in nodes if str(node).endswith(".c")]
+    if board.slots:
+        texts["layout.c"] = config.layout_source(board)
+    nodes = {name: write_text(env, f"{gen}/{name}", text) for name, text in texts.items()}
+    return {name: node for name, node in nodes.items() if name.endswith(".c")}
 
 
 def write_text(env: Any, target: str, text: str) -> Any:
@@ -73,30 +78,28 @@ class Objects:
         self._board = board
         self._out = f"#build/{board.name}/obj"
         self._made: dict[str, Any] = {}
-        self._ours = env.Clone()
-        self._ours.Append(CCFLAGS=[*WARNINGS])
-        third_party.include(self._ours, "zcbor", "monocypher", "bearssl")
-        self._fast = self._ours.Clone()
-        self._fast.Append(CCFLAGS=["-O2"])
-        self._ours.Append(CCFLAGS=["-Os"])
+        self._generated = generated(env, board)
+        self._small = _ours(env, "-Os")
+        self._fast = _ours(env, "-O2")
 
     def folders(self, *names: str) -> list[Any]:
-        """Compile all C files of folders of firmware/, inference for speed, the rest for size."""
-        found = [path for name in names for path in sorted((FIRMWARE / name).glob("*.c"))]
-        return self._files(found)
+        """Compile all C files of folders of firmware/."""
+        return [
+            self._file(path) for name in names for path in sorted((FIRMWARE / name).glob("*.c"))
+        ]
 
     def port(self) -> list[Any]:
         """Compile what the board's hardware needs."""
-        return self._files(port_files(self._board))
+        return [self._file(path) for path in port_files(self._board)]
 
     def boot_port(self) -> list[Any]:
         """Compile what only the bootloader needs of the port."""
         names = BOOT_FILES.get(self._board.core.name, ())
-        return self._files([FIRMWARE / "port" / name for name in names])
+        return [self._file(FIRMWARE / "port" / name) for name in names]
 
-    def generated(self, sources: list[Any]) -> list[Any]:
-        """Compile C files that the build makes for the board."""
-        return [self._once(self._ours, f"gen/{s.name[:-2]}.o", s) for s in sources]
+    def generated(self, *names: str) -> list[Any]:
+        """Compile C files that the build makes of the board's facts."""
+        return [self.once(f"gen/{Path(n).stem}.o", self._generated[n]) for n in names]
 
     def libraries(self, *names: str) -> list[Any]:
         """Compile libraries of firmware/third_party.toml."""
@@ -105,30 +108,56 @@ class Objects:
                 self._made[name] = third_party.objects(self._env, self._out, name)
         return _cleaned(self._env, [node for name in names for node in self._made[name]])
 
-    def _files(self, sources: list[Path]) -> list[Any]:
-        return [self._file(source) for source in sources]
+    def once(self, name: str, source: Any, env: Any = None) -> Any:
+        """Compile one file of ours to `name`, for size unless `env` says otherwise."""
+        if name not in self._made:
+            self._made[name] = (env or self._small).Object(f"{self._out}/{name}", source)[0]
+            _cleaned(self._env, [self._made[name]])
+        return self._made[name]
 
     def _file(self, source: Path) -> Any:
         relative = source.relative_to(FIRMWARE)
-        env = self._fast if relative.parts[0] == "infer" else self._ours
-        return self._once(env, str(relative.with_suffix(".o")), f"#{source.relative_to(ROOT)}")
+        env = self._environment(relative.parts[0])
+        return self.once(str(relative.with_suffix(".o")), f"#{source.relative_to(ROOT)}", env)
 
-    def _once(self, env: Any, name: str, source: Any) -> Any:
-        if name not in self._made:
-            self._made[name] = env.Object(f"{self._out}/{name}", source)[0]
-            _cleaned(env, [self._made[name]])
-        return self._made[name]
+    def _environment(self, folder: str) -> Any:
+        """Inference is compiled for speed; only updates see the headers of the cryptography."""
+        if folder == "infer":
+            return self._fast
+        return self._crypto if folder == "update" else self._small
+
+    @functools.cached_property
+    def _crypto(self) -> Any:
+        env = self._small.Clone()
+        third_party.include(env, *CRYPTO)
+        return env
 
 
-def firmware_objects(env: Any, objects: Objects, board: Board) -> list[Any]:
+def _ours(env: Any, optimisation: str) -> Any:
+    """Return an environment for C of ours."""
+    env = env.Clone()
+    env.Append(CCFLAGS=[*WARNINGS])
+    third_party.include(env, "zcbor")
+    env.Append(CCFLAGS=[optimisation])
+    return env
+
+
+def firmware_objects(objects: Objects) -> list[Any]:
     """Compile everything of the firmware without bootloader that does not depend on the model."""
     return [
         *objects.folders("app", "app/alone", "core", "wire"),
         *objects.port(),
         *objects.folders(*INFER),
-        *objects.generated(generated(env, board)),
+        *objects.generated("board.c", "wire_records.c"),
         *objects.libraries("zcbor"),
     ]
+
+
+def model_objects(env: Any, sources: list[Any], out: str) -> list[Any]:
+    """Compile the C files made from a plan, to out/obj."""
+    env = env.Clone()
+    env.Append(CCFLAGS=[*WARNINGS, "-Os"])
+    return _cleaned(env, [env.Object(f"{out}/obj/{s.name[:-2]}.o", s)[0] for s in sources])
 
 
 def _cleaned(env: Any, objects: list[Any]) -> list[Any]:
@@ -165,16 +194,24 @@ def torpor(words: str, *arguments: str) -> Any:
     """Return an action that shows `words` and runs a command of torpor.
 
     No shell looks at its arguments, which may be odd names of files. The command writes to the
-    target, or to its folder where there are several; what it prints goes to a .log file beside it.
+    target, or to its folder where there are several.
     """
 
     def run(target: list[Any], source: list[Any], env: Any) -> int:
         out = Path(str(target[0]))
-        command = [*TORPOR, *arguments, "-o", str(out if len(target) == 1 else out.parent)]
-        with Path(f"{out}.log").open("wb") as log:
-            return subprocess.run(command, env=env["ENV"], stdout=log, check=False).returncode
+        return run_torpor(list(arguments), out, env, several=len(target) > 1)
 
     return Action(run, words)
+
+
+def run_torpor(words: list[str], out: Path, env: Any, *, several: bool = False) -> int:
+    """Run a command of torpor that writes to `out`, or to its folder if it writes `several` files.
+
+    What it prints goes to a .log file beside it. Returns its exit code.
+    """
+    command = [*TORPOR, *words, "-o", str(out.parent if several else out)]
+    with Path(f"{out}.log").open("wb") as log:
+        return subprocess.run(command, env=env["ENV"], stdout=log, check=False).returncode
 
 
 def quantized(env: Any, options: Options) -> Any:
@@ -198,8 +235,17 @@ def _model_files(model: Path) -> list[str]:
     return sorted(str(p) for p in model.iterdir() if p.suffix in (".tflite", ".toml", ".json"))
 
 
-def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
-    """Declare the plan and the C files made from it; return those C files."""
+@dataclass(frozen=True)
+class PlanFiles:
+    """What the compiler makes: plan.bin, plan.c, and the names of the kernels that it needs."""
+
+    binary: Any
+    source: Any
+    kernels: Any
+
+
+def compiled(env: Any, options: Options, model: Any, out: str) -> PlanFiles:
+    """Declare the plan and the files made from it."""
     labels = _labels(options)
     arguments = [model.abspath, f"--name={options.model.stem}"]
     arguments += ["--target", options.board.core.plan_targets[0]]
@@ -210,10 +256,7 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> Any:
     plan = env.Command([f"{out}/{name}" for name in names], model, step)
     env.Depends(plan, [*tool_sources(*COMPILE), "#firmware/infer/plan.h"])
     env.Clean(plan, f"{plan[0]}.log")
-    step = Action(_write_model_source, "  write   $TARGET")
-    source = env.Command(f"{out}/gen/model.c", [plan[0], plan[2]], step)
-    env.Depends(source, [*tool_sources("plan"), "#site_scons/torpor_build/config.py"])
-    return [plan[1], source[0]]
+    return PlanFiles(*plan[:3])
 
 
 def _labels(options: Options) -> str:
@@ -224,54 +267,85 @@ def _labels(options: Options) -> str:
     return ",".join(tomllib.loads((options.model / "model.toml").read_text())["labels"])
 
 
-def _write_model_source(target: list[Any], source: list[Any], env: Any) -> None:
-    from torpor.plan.reader import Plan  # noqa: PLC0415 - not needed where nothing is to do
+def model_source(env: Any, plan: PlanFiles, target: str, kernels: Any, arena: int = 0) -> Any:
+    """Declare the C file with the table of `kernels` (a list in a file) and the arena.
 
-    header = Plan.parse(Path(str(source[0])).read_bytes()).header
+    Args:
+        env: of the build.
+        plan: that has to run with them.
+        target: the file.
+        kernels: a node: names, one a line.
+        arena: bytes at least.
+    """
+    step = Action(_write_model_source, "  write   $TARGET", varlist=["ARENA_BYTES"])
+    source = env.Command(target, [plan.binary, kernels], step, ARENA_BYTES=arena)
+    env.Depends(source, [*tool_sources("plan"), "#site_scons/torpor_build/config.py"])
+    return source[0]
+
+
+def _write_model_source(target: list[Any], source: list[Any], env: Any) -> None:
+    arena, align = arena_of(Path(str(source[0])), env["ARENA_BYTES"])
     kernels = Path(str(source[1])).read_text().split()
-    text = config.model_source(header["arena_bytes"], header["arena_align"], kernels)
+    text = config.model_source(arena, align, kernels)
     Path(str(target[0])).write_text(text, encoding="utf-8")
 
 
-def linked(env: Any, options: Options, objects: list[Any], sources: list[Any], out: str) -> Any:
-    """Declare the ELF file."""
+def arena_of(plan: Path, least: int) -> tuple[int, int]:
+    """Return the size of the arena that a plan wants, at least `least` bytes, and its alignment."""
+    from torpor.plan.reader import Plan  # noqa: PLC0415 - not needed where nothing is to do
+
+    header = Plan.parse(plan.read_bytes()).header
+    return max(header["arena_bytes"], least), header["arena_align"]
+
+
+def linked(env: Any, board: Board, objects: list[Any], elf: str, link: int | None = None) -> Any:
+    """Declare the ELF file `elf`: a program that lies in the board's code memory.
+
+    Args:
+        env: of the build.
+        board: as the program finds it.
+        objects: all of them.
+        elf: what to make.
+        link: address of the program; None is the start of the code memory.
+    """
     env = env.Clone()
-    env.Append(CCFLAGS=[*WARNINGS, "-Os"])
-    own = _cleaned(env, [env.Object(f"{out}/obj/{s.name[:-2]}.o", s)[0] for s in sources])
-    if options.board.memory:
-        text = linker.script(options.board, options.link)
-        script = write_text(env, f"{out}/firmware.ld", text)
-        env.Append(LINKFLAGS=["-T", script.path])
-    map_file = env.File(f"{out}/firmware.map")
+    beside = elf.removesuffix(".elf")
+    map_file = env.File(f"{beside}.map")
     env.Append(LINKFLAGS=[f"-Wl,-Map={map_file.path}"])
-    elf = env.Program(f"{out}/firmware.elf", [*own, *objects])
-    env.SideEffect(map_file, elf)
-    env.Clean(elf, map_file)
-    if options.board.memory:
-        env.Depends(elf, script)
-    return elf[0]
+    if board.memory:
+        script = write_text(env, f"{beside}.ld", linker.script(board, link))
+        env.Append(LINKFLAGS=["-T", script.path])
+    program = env.Program(elf, objects)
+    env.SideEffect(map_file, program)
+    env.Clean(program, map_file)
+    if board.memory:
+        env.Depends(program, script)
+    return program[0]
 
 
-def measured(env: Any, options: Options, elf: Any, out: str) -> Any:
-    """Declare footprint.json: the build fails here if the firmware is over the board's budget."""
+def measured(env: Any, board: Board, elf: Any, report: str, link: int | None = None) -> Any:
+    """Declare `report`: the build fails here if a program is over its budget.
 
+    Arguments as those of `linked`.
+    """
     action = Action(_measure, "  measure $SOURCE")
-    report = env.Command(
-        f"{out}/footprint.json", elf, action, BOARD=options.board.name, LINK_ADDRESS=options.link
-    )
-    board = f"#boards/{options.board.name}/board.toml"
+    node = env.Command(report, elf, action, MEASURED_BOARD=board, LINK_ADDRESS=link)
+    toml = f"#boards/{board.name}/board.toml"
     tools = [*tool_sources("footprint", "board"), "#site_scons/torpor_build/budget.py"]
-    env.Depends(report, [board, "#firmware/calls.toml", *tools])
-    return report[0]
+    env.Depends(node, [toml, "#firmware/calls.toml", *tools])
+    return node[0]
 
 
 def _measure(target: list[Any], source: list[Any], env: Any) -> None:
     from torpor_build import budget  # noqa: PLC0415 - not needed where nothing is to do
 
     objects = [Path(str(o)) for o in source[0].sources if str(o).endswith(".o")]
-    board = load_board(env["BOARD"])
     budget.measure_and_check(
-        Path(str(source[0])), objects, board, env["LINK_ADDRESS"], Path(str(target[0]))
+        Path(str(source[0])),
+        objects,
+        env["MEASURED_BOARD"],
+        env["LINK_ADDRESS"],
+        Path(str(target[0])),
     )
 
 

@@ -20,7 +20,7 @@ __attribute__((naked)) static void forward(void)
     __asm volatile("ldr r1, =bare_restart_memory\n\t"
                    "ldr r1, [r1]\n\t"
                    "mrs r0, ipsr\n\t"
-                   "lsls r0, r0, #2\n\t"
+                   "lsl r0, r0, #2\n\t"
                    "ldr r0, [r1, r0]\n\t"
                    "bx r0\n\t"
                    ".ltorg");
