@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from torpor.cli.doctor import all_checks, check_needs, check_packages
+from torpor.cli import doctor
+from torpor.cli.doctor import all_checks, check_needs, check_packages, check_third_party
+from torpor.third_party import Pin
 
 
 def run_doctor(*args: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -57,3 +59,13 @@ def test_a_package_that_is_not_installed_is_reported() -> None:
         False,
         "tools/setup",
     )
+
+
+def test_c_that_was_not_fetched_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {check.name for check in check_third_party()} == {"monocypher", "bearssl"}
+    assert all(check.present and check.detail for check in check_third_party())
+    lost = Pin("lost", sources=(), include=(), pip="lost==1", archive="lost-1.tar.gz", version="1")
+    monkeypatch.setattr(doctor, "pins", lambda: {"lost": lost})
+    (check,) = check_third_party()
+    assert (check.name, check.present, check.detail) == ("lost", False, "")
+    assert (check.get, check.optional) == ("tools/setup", False)

@@ -2,7 +2,7 @@
 """List what is installed, what is missing and how to get it.
 
 Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
-and the optional ones: TensorFlow (to train) and Renode (a second emulator). Exits 3 if something
+the C that firmware takes from others (firmware/third_party.toml), and the optional ones: TensorFlow (to train) and Renode (a second emulator). Exits 3 if something
 that is not optional is missing.
 """
 
@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from torpor.paths import ROOT
+from torpor.third_party import archive_problem, pins
 
 SETUP_HINT = "tools/setup"
 
@@ -81,6 +82,17 @@ def check_packages(requirements: list[str]) -> list[Check]:
     return checks
 
 
+def check_third_party() -> list[Check]:
+    """Return one check for each library of firmware/third_party.toml that tools/setup fetches."""
+    purpose = "C in the firmware"
+    return [
+        Check(pin.name, not problem, "" if problem else pin.version, purpose, SETUP_HINT)
+        for pin in pins().values()
+        if pin.archive
+        for problem in [archive_problem(pin)]
+    ]
+
+
 def check_optional() -> list[Check]:
     """Return the checks of what only some users need."""
     tensorflow = [c for c in check_packages(["tensorflow-cpu", "tensorflow"]) if c.present]
@@ -109,7 +121,8 @@ def all_checks() -> list[Check]:
     """Return every check, the optional ones last."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needs = (ROOT / "tools" / "needs.txt").read_text()
-    return [*check_needs(needs), *check_packages(project["dependencies"]), *check_optional()]
+    packages = check_packages(project["dependencies"])
+    return [*check_needs(needs), *packages, *check_third_party(), *check_optional()]
 
 
 def _state(check: Check) -> str:
