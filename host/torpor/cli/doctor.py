@@ -2,8 +2,9 @@
 """List what is installed, what is missing and how to get it.
 
 Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
-the C that firmware takes from others (firmware/third_party.toml), and the optional ones: TensorFlow (to train) and Renode (a second emulator). Exits 3 if something
-that is not optional is missing.
+the C that firmware takes from others (firmware/third_party.toml), and what only some need:
+TensorFlow (to train) and Renode (a second emulator). Exits 3 if something that is not optional is
+missing.
 """
 
 import argparse
