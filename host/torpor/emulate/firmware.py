@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torpor.board import Board
 from torpor.errors import BudgetError, MissingToolError, TorporError, UsageError
 from torpor.paths import BUILD, ROOT, variant
 
@@ -40,6 +41,30 @@ class Firmware:
         """The numbers that the build measured: footprint.json."""
         data: dict[str, Any] = json.loads(_read(self.elf.parent / "footprint.json"))
         return data
+
+
+@dataclass(frozen=True)
+class Images:
+    """What a build for updates leaves behind.
+
+    Attributes:
+        boot: the ELF of the bootloader.
+        folder: with the signed images and their ELFs.
+        links: 2 if a firmware image is linked for its slot, 1 if it fits both.
+    """
+
+    boot: Path
+    folder: Path
+    links: int
+
+    def firmware(self, slot: int) -> Path:
+        """The firmware image for a slot, 0 for A, 1 for B; its ELF has the suffix .elf."""
+        return self.folder / ("firmware.bin" if self.links == 1 else f"firmware-{'ab'[slot]}.bin")
+
+    @property
+    def model(self) -> Path:
+        """The model as an image."""
+        return self.folder / "model.bin"
 
 
 def _read(path: Path) -> bytes:
@@ -87,11 +112,23 @@ def build(board: str, model: str | Path, bits: int = 8, *, quiet: bool = False) 
         BudgetError: the firmware does not fit the board.
         TorporError: the build failed otherwise.
     """
+    _scons(board, model, bits, quiet=quiet)
+    return built(board, model, bits)
+
+
+def build_images(board: Board, model: str | Path, bits: int = 8, *, quiet: bool = False) -> Images:
+    """Build bootloader and images with scons; arguments and errors as those of `build`."""
+    _scons(board.name, model, bits, "image", quiet=quiet)
+    place = BUILD / board.name
+    return Images(place / "boot" / "boot.elf", place / variant(model, bits) / "image", board.links)
+
+
+def _scons(board: str, model: str | Path, bits: int, *targets: str, quiet: bool) -> None:
     goal = [f"board={board}", f"model={model.resolve() if isinstance(model, Path) else model}"]
     if isinstance(model, str):
         goal.append(f"bits={bits}")
     done = subprocess.run(
-        [sys.executable, "-m", "SCons", "-Q", *goal],
+        [sys.executable, "-m", "SCons", "-Q", *goal, *targets],
         cwd=ROOT,
         stdout=subprocess.PIPE if quiet else sys.stderr,
         stderr=subprocess.STDOUT if quiet else None,
@@ -99,8 +136,7 @@ def build(board: str, model: str | Path, bits: int = 8, *, quiet: bool = False) 
         check=False,
     )
     if done.returncode:
-        raise _failure(goal, done.returncode, done.stdout or "")
-    return built(board, model, bits)
+        raise _failure([*goal, *targets], done.returncode, done.stdout or "")
 
 
 _FAILURES = {error.exit_code: error for error in (MissingToolError, BudgetError)}
