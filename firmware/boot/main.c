@@ -34,7 +34,7 @@ static void start(const update_choice_t *choice, const restart_t *restart)
 }
 
 /* Waits for whoever programs the flash and resets. */
-static void sleep_for_ever(void)
+static _Noreturn void sleep_for_ever(void)
 {
     cpu_irq_enable();
     for (;;) {
