@@ -28,6 +28,7 @@ def generate(env: Any, target: str) -> None:
     env.Append(CCFLAGS=["--specs=picolibc.specs"])
     env.Append(LINKFLAGS=["--specs=picolibc.specs", "-nostartfiles"])
     env.Append(LINKFLAGS=["-Wl,--no-warn-rwx-segments"])  # code in RAM lies in .data
+    env.Append(LINKFLAGS=["-Wl,--nmagic"])  # segments begin where their content does, not a page
 
 
 def _has_picolibc(env: Any, target: str) -> bool:
