@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Make, sign, inspect and verify the images that devices are updated with.
+"""Make, sign, inspect and verify the images of updates.
 
 An image is a firmware or a model with a header and a signature, in MCUboot's format. `scons image`
 makes all that belong to a firmware; this command makes single ones and looks into them. Without
