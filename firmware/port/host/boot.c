@@ -6,7 +6,6 @@
 #include "hal/boot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,25 +28,12 @@ static int file_of(const uint8_t *bytes, uint32_t length)
     return file;
 }
 
-/* The watchdog's timer runs on in the next program, which takes its alarm when it is ready. */
-static void hold_alarm(void)
-{
-    sigset_t alarm;
-    sigemptyset(&alarm);
-    sigaddset(&alarm, SIGALRM);
-    sigprocmask(SIG_BLOCK, &alarm, NULL);
-}
-
 void boot_jump(const uint8_t *payload, uint32_t length)
 {
-    if (host_process.boot < 0) {
-        host_process.boot = open("/proc/self/exe", O_RDONLY);
-    }
     int firmware = file_of(payload, length);
-    if (host_process.boot < 0 || firmware < 0) {
+    if (firmware < 0) {
         host_fail("firmware");
     }
-    hold_alarm();
     host_execute(firmware);
     restart_note(RESTART_FAULT, SIGILL, 0, 0); /* it is no program */
     cpu_reset();

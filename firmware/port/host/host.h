@@ -16,7 +16,7 @@
 
 #include <signal.h>
 
-/* Once an application has been started by a bootloader; it ends other processes. */
+/* With --flash; it ends other processes. */
 #define HOST_RESET_SIGNAL SIGUSR1
 
 /* What the process was told, and what it has inherited from the program before. */
@@ -25,7 +25,7 @@ typedef struct {
     const char *uart;  /* "pty" or "unix:PATH" */
     const char *flash; /* name of a file, or NULL */
     int ram;           /* file descriptors: memory that a reset keeps */
-    int boot;          /* the bootloader's program; -1: there is none */
+    int boot;          /* the bootloader's program, the first one with --flash; -1: none */
     int serial;        /* the UART; -1: not open yet */
 } host_process_t;
 

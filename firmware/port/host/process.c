@@ -4,6 +4,7 @@
  * The arguments of the process, and how one program becomes the next.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,20 @@ __attribute__((constructor(101))) static void read_arguments(int argc, char **ar
         }
         read_argument(argv[i], argv[i + 1]);
     }
+    if (host_process.flash != NULL && host_process.boot < 0) {
+        host_process.boot = open("/proc/self/exe", O_RDONLY);
+    }
+}
+
+/* Signals that come before the next program is ready for them wait until it is: the watchdog's
+ * timer runs on meanwhile. */
+static void hold_signals(void)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGALRM);
+    sigaddset(&held, HOST_RESET_SIGNAL);
+    sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 /* Whoever presses the button now means the next program, which listens when it is ready. */
@@ -71,5 +86,6 @@ void host_execute(int program)
         host_process.name, "--inherit", inherited,          "--uart",
         host_process.uart, "--flash",   host_process.flash, NULL,
     };
+    hold_signals();
     fexecve(program, (char *const *)arguments, environ);
 }
