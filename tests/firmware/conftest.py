@@ -2,8 +2,6 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The portable C of the firmware as shared libraries, with UBSan, opened through cffi."""
 
-import importlib.util
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import Any, NamedTuple
 import cffi
 import pytest
 
+from tests.support.shared import build_shared
 from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
 from torpor.compile.emit import c_array
-from torpor.engine.library import compiler, declarations
+from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan.layout import OPCODES
 from torpor.plan.reader import Plan
@@ -23,9 +22,6 @@ from torpor.wire.schema import SCHEMA
 
 sys.path.insert(0, str(ROOT / "site_scons"))
 from torpor_build import config, records
-
-WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
-SANITIZE = ("-fsanitize=undefined", "-fno-sanitize-recover=all")
 
 DECLARATIONS = """
     uint16_t crc16_update(uint16_t crc, const void *bytes, size_t length);
@@ -117,25 +113,16 @@ def generate(folder: Path, plan: bytes, kernels: Iterable[str], arena: int) -> l
     return [folder / name for name in texts if name.endswith(".c")]
 
 
+def declared_records() -> str:
+    """Return what cffi can read of the wire records' header."""
+    return declarations(records.header(SCHEMA)) + "void pump(void);"
+
+
 def compile_library(folder: Path, sources: Sequence[Path], extra: str = "") -> Library:
     """Compile `sources` with zcbor to a shared library in `folder` and open it."""
-    spec = importlib.util.find_spec("zcbor")
-    assert spec is not None
-    assert spec.origin is not None
-    zcbor = Path(spec.origin).parent
-    flags = ["-std=c11", "-O1", "-g", "-fPIC", "-DZCBOR_CANONICAL", f"-I{zcbor / 'include'}"]
-    includes = [f"-I{FIRMWARE}", f"-I{folder}", f"-isystem{zcbor / 'include'}"]
-    objects = []
-    for name in ("common", "decode", "encode"):
-        objects.append(folder / f"zcbor_{name}.o")
-        source = zcbor / "src" / f"zcbor_{name}.c"
-        subprocess.run([compiler(), *flags, "-w", "-c", source, "-o", objects[-1]], check=True)
-    ours = ["-std=c11", "-O1", "-g", "-fPIC", "-DZCBOR_CANONICAL", *WARNINGS, *SANITIZE, *includes]
-    library = folder / "libfirmware.so"
-    subprocess.run([compiler(), *ours, "-shared", *sources, *objects, "-o", library], check=True)
     ffi = cffi.FFI()
     ffi.cdef(DECLARATIONS + extra)
-    return Library(ffi, ffi.dlopen(str(library)))
+    return Library(ffi, ffi.dlopen(str(build_shared(folder, sources))))
 
 
 def portable_sources() -> list[Path]:
@@ -159,7 +146,7 @@ def build(folder: Path, plan: bytes) -> Library:
     compiled = compile_model(small_cnn(), name="small", labels=["a", "b", "c", "d", "e"])
     arena = Plan.parse(compiled.plan).header["arena_bytes"]
     made = generate(folder, plan, compiled.kernels, arena)
-    declared = declarations(records.header(SCHEMA)) + "void pump(void);"
+    declared = declared_records()
     declared += f"extern uint8_t model_arena[{arena}];"
     return compile_library(folder, [*portable_sources(), *made], declared)
 
@@ -181,6 +168,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Library:
     """The firmware with every kernel, 4096 bytes of arena, and room for any plan."""
     folder = tmp_path_factory.mktemp("bench")
     made = [p for p in generate(folder, b"", OPCODES.values(), 4096) if p.name != "plan.c"]
-    declared = declarations(records.header(SCHEMA)) + "void pump(void);" + BENCH
+    declared = declared_records() + BENCH
     sources = [*portable_sources(), *made, Path(__file__).with_name("bench.c")]
     return compile_library(folder, sources, declared)

@@ -12,7 +12,7 @@
 #include "hal/cpu.h"
 #include "hal/uart.h"
 
-const board_t board = {.name = "shim", .timer_hz = 1000};
+const board_t board = {.name = "shim", .timer_hz = 1000, .trial_ms = 5000};
 
 uint8_t shim_sent[1 << 16];
 uint32_t shim_sent_length;

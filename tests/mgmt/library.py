@@ -2,14 +2,13 @@
 # SPDX-FileCopyrightText: The torpor authors
 """firmware/mgmt with all that is below it, on simulated flash, as a shared library for cffi."""
 
-import importlib.util
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import cffi
 
-from torpor.engine.library import SANITIZERS, compiler, declarations, kernel_table
+from tests.support.shared import build_shared
+from torpor.engine.library import declarations, kernel_table
 from torpor.paths import FIRMWARE
 from torpor.plan.layout import HEADER, parse_header
 from torpor.powercut import library
@@ -41,26 +40,6 @@ CBOR = """
 """
 
 
-def zcbor() -> Path:
-    """Return the folder of the zcbor package."""
-    spec = importlib.util.find_spec("zcbor")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent
-
-
-def zcbor_objects(folder: Path) -> list[Path]:
-    """Compile zcbor's C, which is not ours to warn about, to objects in `folder`."""
-    objects = []
-    for name in ("common", "decode", "encode"):
-        objects.append(folder / f"zcbor_{name}.o")
-        source = zcbor() / "src" / f"zcbor_{name}.c"
-        flags = ["-std=c11", "-O1", "-g", "-fPIC", "-w", "-DZCBOR_CANONICAL"]
-        command = [compiler(), *flags, f"-I{zcbor() / 'include'}", "-c", source, "-o", objects[-1]]
-        subprocess.run(command, check=True)
-    return objects
-
-
 def sources() -> list[Path]:
     """Return the C files of management and of what is below it, but for ports."""
     folders = ("mgmt", "wire", "infer", "infer/ops", "infer/kernels")
@@ -87,6 +66,7 @@ def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
     for name in ("update_layout", "update_key"):  # the build's
         text = text.replace(f"extern const {name}_t {name};", "")
     ffi.cdef(text + CBOR)
-    flags = [*SANITIZERS[sanitizer], "-DZCBOR_CANONICAL", f"-isystem{zcbor() / 'include'}"]
-    made = [*sources(), table, *zcbor_objects(folder)]
-    return ffi, ffi.dlopen(str(library.build(f"mgmt-{sanitizer}", made, flags)))
+    made = build_shared(
+        folder, [*sources(), table], ("zcbor", *library.LIBRARIES), sanitizer, [library.HERE]
+    )
+    return ffi, ffi.dlopen(str(made))
