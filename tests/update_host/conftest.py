@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
+from tests.mgmt.library import open_mgmt
 from tests.update_host.ports import Port, SocketEnd, TerminalEnd
 from tests.update_host.toy import Toy, toy
-from torpor.powercut.library import open_update
 from torpor.update import device as device_module
 from torpor.update.device import Device
 
 
 @pytest.fixture(scope="session")
-def opened() -> tuple[Any, Any]:
-    """Return (ffi, library) of the update code."""
-    return open_update("undefined")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Return (ffi, library) of the SMP server and all below it."""
+    return open_mgmt(tmp_path_factory.mktemp("mgmt"))
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ class Port:
 
     def _serve(self) -> None:
         while True:
-            ready, _, _ = select.select([self._end, self._wake], [], [])
+            ready, _, _ = select.select([self._end.fileno(), self._wake], [], [])
             if self._wake in ready:
                 return
             data = self.to_device.apply(self._end.receive())

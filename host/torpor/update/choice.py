@@ -198,10 +198,9 @@ def _order(
     transfer, state = status.transfer, status.components[file.component]
 
     def key(slot: int) -> tuple[int, int]:
-        if transfer and (transfer.slot, transfer.length) == (slot, len(file.data)):
-            return 0, 0
         if slot not in status.images:
-            return 1, 0
+            half_sent = transfer and (transfer.slot, transfer.length) == (slot, len(file.data))
+            return (0 if half_sent else 1), 0
         return (2 if slot in state.rejected else 3), last_used.get(slot, -1)
 
     return key

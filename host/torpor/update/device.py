@@ -38,6 +38,7 @@ from torpor.update.state import MODEL_SLOTS, Component, Slot, SlotImage, Status,
 from torpor.update.transport import LinkLostError, LinkTransport
 
 TIMEOUT_S = 2.5  # until a request is sent again
+CONNECT_S = 1.0  # the same for the first question
 SLOW_S = 15.0  # for answers that wait for a signature to be verified
 TRIES = 4
 STALLED_S = 120.0  # an upload that gets no further: erasing a large slot takes a minute at most
@@ -122,7 +123,8 @@ class Device:
         self._disconnect()
         self._runner.run(self._transport.connect(self.port, self._timeout))
         with contextlib.suppress(RefusedError):
-            self._transport.initialize(self._ask(MCUMgrParametersRead()).buf_size)
+            answer = self._ask(MCUMgrParametersRead(), min(self._timeout, CONNECT_S))
+            self._transport.initialize(answer.buf_size)
 
     def reconnect(self, seconds: float) -> None:
         """Connect as soon as the device is there again, for at most `seconds`.
@@ -222,7 +224,10 @@ class Device:
         sha = hashlib.sha256(data).digest()
         offset, best, last = 0, 0, time.monotonic()
         while offset < len(data):
-            offset = self._send_part(self._part(slot, data, sha, offset), len(data))
+            part = self._part(slot, data, sha, offset)
+            offset = self._send_part(part, len(data))
+            if best == 0 and offset <= len(part.data):
+                on_progress(0)  # nothing was there before
             if offset > best:
                 best, last = offset, time.monotonic()
             elif time.monotonic() - last > STALLED_S:
@@ -313,9 +318,9 @@ class Device:
             return RefusedError(f"the device refuses ({answer.rc.name})", None)
         if error.group == messages.GROUP:
             return _refused(reason(error.rc))
-        number = 0
-        with contextlib.suppress(RefusedError):
-            number = self._ask(messages.StatusRead()).refused
+        number = NUMBERS["order"] if error.rc == IMG_MGMT_ERR.INVALID_OFFSET else 0
+        with contextlib.suppress(RefusedError):  # a device that has restarted knows no more
+            number = self._ask(messages.StatusRead()).refused or number
         if number:
             return _refused(reason(number))
         name = IMG_MGMT_ERR(error.rc).name if isinstance(error.rc, int) else str(error.rc)

@@ -164,9 +164,7 @@ class Updater:
                 f"no {COMPONENTS[component]} is on trial", "torpor slots shows what is"
             )
         self._insist(lambda: self._end_trial(component))
-        if component == FIRMWARE and state.running == state.trial:
-            self.device.reset()
-        deadline = time.monotonic() + self.patience.trial
+        deadline = time.monotonic() + RESTART_S  # it does so by itself
         while self._state().components[component].running == state.trial:
             if time.monotonic() > deadline:
                 raise DeviceError(
