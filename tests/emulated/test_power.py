@@ -232,6 +232,27 @@ def test_moments_come_one_after_the_other(device: Emulator) -> None:
 
 @pytest.mark.emulated
 @pytest.mark.parametrize("board", EXACT, indirect=True)
+def test_a_cut_that_is_asked_for_without_power_waits_from_the_first_instruction_on(
+    device: Emulator,
+) -> None:
+    first = Moment(tuple(functions(device.elf, "start")))
+    pids = [device.pid]
+    cuts = []
+
+    def again(_flash: FlashFile | None) -> None:
+        pids.append(device.pid)
+        cuts.append(device.cut_at(first))
+
+    with device.off():
+        cuts.append(device.cut_at(first, meanwhile=again))
+    assert cuts[0].wait(PATIENCE_S) and not cuts[1].struck
+    assert cuts[1].wait(PATIENCE_S)
+    assert len({*pids, device.pid}) == 3, "the power was cut twice more"
+    until_started(device)
+
+
+@pytest.mark.emulated
+@pytest.mark.parametrize("board", EXACT, indirect=True)
 def test_what_happens_is_counted_and_the_device_goes_on(device: Emulator) -> None:
     cut = device.cut_at(puts(device, 1000))
     tally.ask(device, 7)

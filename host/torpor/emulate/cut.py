@@ -32,7 +32,6 @@ class Cut:
 
     Args:
         port: the device's serial port, whose readers let us look after the core.
-        debugger: the way into the core.
         moments: each is counted from the one before.
         act: called at the last one, with the core standing still.
 
@@ -41,23 +40,25 @@ class Cut:
         struck: the last moment has come.
     """
 
-    def __init__(
-        self,
-        port: Port,
-        debugger: Debugger,
-        moments: Sequence[Moment],
-        act: Callable[[], None],
-    ) -> None:
-        assert moments and port.guard is None, "one cut at a time"
+    def __init__(self, port: Port, moments: Sequence[Moment], act: Callable[[], None]) -> None:
+        assert moments
         self.hits = 0
         self.struck = False
         self._port = port
-        self._debugger = debugger
         self._act = act
         self._waiting = list(moments)
+
+    def begin(self, debugger: Debugger) -> None:
+        """Wait from now on.
+
+        Args:
+            debugger: the way into the core.
+        """
+        assert self._port.guard is None, "one cut at a time"
+        self._debugger = debugger
         with debugger.paused():
             debugger.set_places(self._waiting[0].places)
-        port.guard = self
+        self._port.guard = self
 
     def fileno(self) -> int:
         """Return the descriptor of the debug port."""

@@ -40,6 +40,8 @@ class Emulator:
         self.transport = Port()
         self._setup = setup
         self._starts = 0
+        self._is_on = False
+        self._next_cut: Cut | None = None
         self._claim = contextlib.ExitStack()
         self._machine = self._switch_on()
 
@@ -128,7 +130,8 @@ class Emulator:
         """Let the power fail at the last of several moments, each counted from the one before.
 
         The core stands still at each until somebody reads from the serial port, or waits for the
-        cut. The board starts again at once. There is one cut at a time.
+        cut. The board starts again at once. There is one cut at a time. While the board is off, it
+        is one that waits from the first instruction on.
 
         Args:
             moments: see `Moment`.
@@ -143,7 +146,13 @@ class Emulator:
                 if meanwhile:
                     meanwhile(flash)
 
-        return Cut(self.transport, self.debugger, moments, act)
+        debugger = self.debugger
+        cut = Cut(self.transport, moments, act)
+        if self._is_on:
+            cut.begin(debugger)
+        else:
+            self._next_cut = cut
+        return cut
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
@@ -160,10 +169,17 @@ class Emulator:
             started = machine.start(self._setup, self._starts)
             self._claim = claim.pop_all()
         self._starts += 1
+        self._is_on = True
         self.transport.plug(started.uart)
+        if started.debugger:
+            if self._next_cut:
+                self._next_cut.begin(started.debugger)
+                self._next_cut = None
+            started.debugger.resume()
         return started
 
     def _switch_off(self) -> None:
+        self._is_on = False
         self._machine.save()
         self._machine.child.kill()
         self.transport.unplug()

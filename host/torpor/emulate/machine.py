@@ -96,7 +96,7 @@ class Machine:
 
 
 def start(setup: Setup, seed: int) -> Machine:
-    """Switch a board on.
+    """Switch a board on. Where it has a debug port, the core stands still before it begins.
 
     Args:
         setup: the board and what is in it.
@@ -127,7 +127,6 @@ def _start_in(folder: Path, setup: Setup, seed: int) -> Machine:
             undo.callback(port.close)
             machine.debugger = Debugger(ChildTransport(port, child), running=False)
             machine.debugger.write(_first_content(setup, seed))
-            machine.debugger.resume()
         undo.pop_all()
     return machine
 
