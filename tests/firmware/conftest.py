@@ -125,14 +125,19 @@ def compile_library(folder: Path, sources: Sequence[Path], extra: str = "") -> L
     return Library(ffi, ffi.dlopen(str(build_shared(folder, sources))))
 
 
-def portable_sources() -> list[Path]:
-    """All C files of the firmware that are neither a port nor main()."""
-    folders = ("core", "wire", "infer", "infer/ops", "infer/kernels")
+def portable_sources(*kernels: str) -> list[Path]:
+    """All C files of the firmware that are neither a port nor main().
+
+    Args:
+        kernels: names of files; all of them if there is none.
+    """
+    folders = ("core", "wire", "infer", "infer/ops", *(() if kernels else ("infer/kernels",)))
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     names = ("console.c", "report.c", "session.c", "alone/updates.c")
     app = [FIRMWARE / "app" / name for name in names]
     here = [Path(__file__).with_name(name) for name in ("shim.c", "pump.c", "boot.c")]
-    return [*sources, *app, *here]
+    chosen = [FIRMWARE / "infer" / "kernels" / name for name in kernels]
+    return [*sources, *chosen, *app, *here]
 
 
 @pytest.fixture(scope="session")
@@ -171,3 +176,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Library:
     declared = declared_records() + BENCH
     sources = [*portable_sources(), *made, Path(__file__).with_name("bench.c")]
     return compile_library(folder, sources, declared)
+
+
+@pytest.fixture(scope="session")
+def slots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """Bootloader and firmware in slots, with room for a factory plan: (ffi, library)."""
+    from tests.firmware.slots import build_slots  # noqa: PLC0415 - it needs this module
+
+    return build_slots(tmp_path_factory.mktemp("slots"))

@@ -11,21 +11,22 @@ from typing import Any
 import cffi
 
 from tests.firmware.conftest import DECLARATIONS, declared_records, generate, portable_sources
-from tests.mgmt.device import able
+from tests.mgmt.device import able, copy_plan
 from tests.support import images
 from tests.support.shared import build_shared
 from tests.update.device import A, B, Geometry
 from torpor.paths import FIRMWARE
-from torpor.plan.layout import OPCODES
 from torpor.powercut import library
 from torpor.wire import framing, records
 
 ARENA = 512
+FACTORY = copy_plan(8)
 BASE = 0x10000
 BOARD = b"shim"
 DECLARED = """
     extern update_layout_t update_layout;
     extern update_key_t update_key;
+    extern uint32_t torpor_plan_length;
     extern restart_t shim_note;
     extern handoff_t shim_handoff;
     extern uint32_t shim_watchdog_ms;
@@ -39,17 +40,17 @@ DECLARED = """
 """
 
 
-def build_slots(folder: Path, factory: bytes) -> tuple[Any, Path]:
-    """Build bootloader and firmware with `factory` as its plan; return (ffi, library)."""
+def build_slots(folder: Path) -> tuple[Any, Path]:
+    """Build bootloader and firmware with room for its plan; return (ffi, library)."""
     here = Path(__file__).parent
-    made = generate(folder, factory, OPCODES.values(), ARENA)
+    made = [p for p in generate(folder, b"", ["COPY"], ARENA) if p.name != "plan.c"]
     sources = [
-        *(path for path in portable_sources() if path.parent.name != "alone"),
+        *(path for path in portable_sources("copy.c") if path.parent.name != "alone"),
         *sorted((FIRMWARE / "app" / "slots").glob("*.c")),
         *sorted((FIRMWARE / "mgmt").glob("*.c")),
         *(path for path in library.update_sources() if path.parent.name == "update"),
         *made,
-        *(here / name for name in ("slots.c", "made.c")),
+        *(here / name for name in ("slots.c", "made.c", "bench.c")),
         library.HERE / "flash.c",
     ]
     file = build_shared(folder, sources, ("zcbor", *library.LIBRARIES))
@@ -68,20 +69,21 @@ class SlotsDevice:
 
     Attributes:
         c: the library as it runs now; another one after each start.
-        file: that it is loaded from.
+        factory: the plan that is built into the firmware.
         said: what it sent last.
     """
 
     copies = itertools.count()
 
     def __init__(self, built: tuple[Any, Path], geometry: Geometry, folder: Path) -> None:
-        self.ffi, self.file = built
+        self.ffi, self._file = built
         self.geometry = geometry
         self._folder = folder
         self._room = self.ffi.new("uint8_t[]", b"\xff" * (geometry.total + 64))
         self._memory = self._room + -int(self.ffi.cast("uintptr_t", self._room)) % 64
         self._name = self.ffi.new("char[]", BOARD)
         self.development = False
+        self.factory = FACTORY
         self.c: Any = None
         self.said = b""
 
@@ -90,11 +92,14 @@ class SlotsDevice:
     def fresh(self) -> None:
         """Load the library anew: RAM as it is after a power loss."""
         copy = self._folder / f"device-{next(self.copies)}.so"
-        shutil.copy(self.file, copy)
+        shutil.copy(self._file, copy)
         if self.c is not None:
             self.ffi.dlclose(self.c)
         self.c = self.ffi.dlopen(str(copy))
         copy.unlink()
+        plan = self.ffi.cast("uint8_t *", self.ffi.addressof(self.c, "torpor_plan"))
+        self.ffi.memmove(plan, self.factory, len(self.factory))
+        self.c.torpor_plan_length = len(self.factory)
         sim, geometry = self.c.flash_sim, self.geometry
         sim.bytes, sim.size = self._memory, geometry.total
         sim.erase_size, sim.write_size = geometry.erase, geometry.write

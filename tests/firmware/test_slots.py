@@ -17,8 +17,8 @@ from smp import packet
 
 from tests.firmware.slots import (
     ARENA,
+    FACTORY,
     SlotsDevice,
-    build_slots,
     crc_of,
     model,
     records_in,
@@ -29,29 +29,16 @@ from tests.support.plans import changed
 from tests.update.device import M0, M1, NONE, A, B, Geometry, reason
 from torpor.wire import framing, records
 
-FACTORY = copy_plan(8)
 GEOMETRY = Geometry(erase=1024, firmware=8192)
 Make = Callable[..., SlotsDevice]
 
 
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """Bootloader and firmware with a small factory plan."""
-    return build_slots(tmp_path_factory.mktemp("slots"), FACTORY)
-
-
-@pytest.fixture(scope="session")
-def wrong(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """The same with a factory plan that is damaged."""
-    return build_slots(tmp_path_factory.mktemp("wrong"), changed(FACTORY, "header.magic", 0))
-
-
 @pytest.fixture
-def make(built: tuple[Any, Path], tmp_path: Path) -> Make:
+def make(slots: tuple[Any, Path], tmp_path: Path) -> Make:
     """Return a function that makes a device with firmware 1.2.0 in slot A, started once."""
 
     def make_device(**fields: Any) -> SlotsDevice:
-        device = SlotsDevice(built, GEOMETRY, tmp_path)
+        device = SlotsDevice(slots, GEOMETRY, tmp_path)
         device.load(A, device.firmware(A, b"first", version=(1, 2, 0, 0), **fields))
         device.start()
         return device
@@ -168,8 +155,8 @@ def test_other_restarts_are_no_exceptions(device: SlotsDevice, why: str) -> None
     assert device.start({"kept": True, "reason": reason(why)}) == ["torpor on shim, slot A 1.2.0"]
 
 
-def test_firmware_that_a_debugger_starts_has_no_slot(built: Any, tmp_path: Path) -> None:
-    device = SlotsDevice(built, GEOMETRY, tmp_path)
+def test_firmware_that_a_debugger_starts_has_no_slot(slots: Any, tmp_path: Path) -> None:
+    device = SlotsDevice(slots, GEOMETRY, tmp_path)
     device.fresh()
     device.c.shim_skip_bootloader()
     assert texts_in(device.take()) == ["torpor on shim"]
@@ -220,28 +207,23 @@ def test_a_revert_is_told_while_it_is_the_last_that_happened(device: SlotsDevice
     assert device.start() == ["torpor on shim, slot A 1.2.0"]
 
 
-def test_firmware_whose_test_fails_goes_back(
-    built: Any, wrong: tuple[Any, Path], tmp_path: Path
-) -> None:
-    device = SlotsDevice(built, GEOMETRY, tmp_path)
-    device.load(A, device.firmware(A, b"first", version=(1, 2, 0, 0)))
-    device.start()
+WRONG = changed(FACTORY, "header.magic", 0)
+
+
+def test_firmware_whose_test_fails_goes_back(device: SlotsDevice) -> None:
     update(device)
-    good, device.file = device.file, wrong[1]
+    device.factory = WRONG
     device.start()
     assert device.c.shim_resets == 1
     assert device.c.shim_note.reason == reason("self_test")
-    device.file = good
+    device.factory = FACTORY
     texts = device.restart()
     assert texts == ["torpor on shim, slot A 1.2.0, slot B 1.3.0 reverted for reason 20"]
     assert events(device)[-1] == (REVERTED, B, reason("self_test"))
 
 
-def test_confirmed_firmware_with_a_wrong_plan_stays_and_says_so(
-    make: Make, wrong: tuple[Any, Path]
-) -> None:
-    device = make()
-    device.file = wrong[1]
+def test_confirmed_firmware_with_a_wrong_plan_stays_and_says_so(device: SlotsDevice) -> None:
+    device.factory = WRONG
     assert device.start() == ["torpor on shim, slot A 1.2.0"]
     (hello,) = device.ask(records.Ping(3))
     assert (hello.plan_status, hello.model) == (1, "")
@@ -363,12 +345,12 @@ def test_requests_of_both_kinds_are_answered_in_their_order(device: SlotsDevice)
 
 @given(st.lists(st.sampled_from(["ping", "echo", "noise"]), max_size=12), st.binary(max_size=30))
 def test_neither_kind_disturbs_the_other(
-    built: tuple[Any, Path],
+    slots: tuple[Any, Path],
     tmp_path_factory: pytest.TempPathFactory,
     kinds: list[str],
     noise: bytes,
 ) -> None:
-    device = SlotsDevice(built, GEOMETRY, tmp_path_factory.mktemp("wire"))
+    device = SlotsDevice(slots, GEOMETRY, tmp_path_factory.mktemp("wire"))
     device.load(A, device.firmware(A))
     device.start()
     parts = {

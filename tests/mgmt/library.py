@@ -8,12 +8,13 @@ from typing import Any
 import cffi
 
 from tests.support.shared import build_shared
-from torpor.engine.library import declarations, kernel_table
+from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE
 from torpor.plan.layout import HEADER, parse_header
 from torpor.powercut import library
 
 HERE = Path(__file__).parent
+TABLES = (HERE / "fuzz.c", HERE / "kernels.c")
 CBOR = """
     typedef struct {
         const char *name; int kind; bool present; uint32_t number; const uint8_t *bytes;
@@ -42,10 +43,10 @@ CBOR = """
 
 def sources() -> list[Path]:
     """Return the C files of management and of what is below it, but for ports."""
-    folders = ("mgmt", "wire", "infer", "infer/ops", "infer/kernels")
+    folders = ("mgmt", "wire", "infer", "infer/ops")
     portable = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
-    core = [FIRMWARE / "core" / "text.c"]
-    return [*library.update_sources(), *portable, *core, library.HERE / "flash.c", HERE / "fuzz.c"]
+    more = [FIRMWARE / "core" / "text.c", FIRMWARE / "infer" / "kernels" / "copy.c"]
+    return [*library.update_sources(), *portable, *more, library.HERE / "flash.c", *TABLES]
 
 
 def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
@@ -55,8 +56,6 @@ def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
         folder: for what is compiled first.
         sanitizer: a key of torpor.engine.library.SANITIZERS.
     """
-    table = folder / "kernels.c"
-    table.write_text(kernel_table())
     ffi = cffi.FFI()
     ffi.cdef(parse_header(HEADER.read_text(encoding="utf-8"))[0])
     ffi.cdef(declarations((FIRMWARE / "infer" / "infer.h").read_text(encoding="utf-8")))
@@ -66,7 +65,5 @@ def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
     for name in ("update_layout", "update_key"):  # the build's
         text = text.replace(f"extern const {name}_t {name};", "")
     ffi.cdef(text + CBOR)
-    made = build_shared(
-        folder, [*sources(), table], ("zcbor", *library.LIBRARIES), sanitizer, [library.HERE]
-    )
+    made = build_shared(folder, sources(), ("zcbor", *library.LIBRARIES), sanitizer, [library.HERE])
     return ffi, ffi.dlopen(str(made))

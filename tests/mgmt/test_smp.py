@@ -16,9 +16,9 @@ from smpclient.requests.file_management import FileDownload
 from smpclient.requests.image_management import ImageErase, ImageStatesRead, ImageStatesWrite
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 
-from tests.mgmt.device import ARENA, Device, Geometry, copy_plan, image_hash, installed
+from tests.mgmt.device import ARENA, Device, copy_plan, image_hash, installed
 from tests.support import images
-from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, NONE, A, B, reason
+from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, NONE, A, B, Geometry, reason
 from torpor.update import messages
 from torpor.update.journal import decode
 

@@ -14,9 +14,9 @@ from smp.error import MGMT_ERR
 from smp.image_management import IMG_MGMT_ERR
 from smpclient.requests.image_management import ImageStatesWrite, ImageUploadWrite
 
-from tests.mgmt.device import Device, Geometry, copy_plan, image_hash, installed
+from tests.mgmt.device import Device, copy_plan, image_hash, installed
 from tests.support import images
-from tests.update.device import M0, M1, M2, MODEL, NONE, A, B
+from tests.update.device import M0, M1, M2, MODEL, NONE, A, B, Geometry
 from torpor.update import messages
 
 
@@ -178,7 +178,7 @@ def test_a_file_that_is_there_already_is_soon_there_again(device: Device) -> Non
     file = second(device)
     device.send_over_smp(0, file)
     operations = device.lib.flash_sim.operations
-    offsets = []
+    offsets: list[int] = []
     body: dict[str, Any] = device.first(0, file)
     while not offsets or offsets[-1] != len(file):
         offsets.append(device.exchange(1, 1, body, write=True)["off"])
