@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Asks an emulated device over SMP, in one thread with the cuts that wait for it.
+
+Not `torpor.update`: a test of cuts wants to know at once that the device has restarted, and a
+client wants to ask again.
+"""
+
+import hashlib
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import cbor2
+from smp import packet
+
+from torpor.emulate import Emulator
+from torpor.update.transport import LINE_LENGTH, Assembler, answers
+from torpor.wire import framing
+
+READ, WRITE = 0, 2
+OS, IMAGE, SLOTS = 0, 1, 64
+PATIENCE_S = 60.0
+AGAIN_S = 2.0  # until a request is sent again that came while the device started
+SLICE_S = 0.05
+PART_BYTES = 900  # of an image, in a message of 1024
+
+
+class Refused(Exception):
+    """The device does not do it; the number is of its group."""
+
+
+class Interrupted(Exception):
+    """Power was cut while an answer was waited for."""
+
+
+@dataclass
+class Smp:
+    """A client.
+
+    Attributes:
+        interrupted: asked while an answer is waited for; true ends that.
+        said: the lines of text that the device has printed.
+    """
+
+    emulator: Emulator
+    interrupted: Callable[[], bool] = lambda: False
+    said: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._decoder, self._assembler, self._sequence = framing.Decoder(), Assembler(), 0
+
+    def ask(self, operation: int, group: int, command: int, **body: Any) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Raises:
+            Refused: it was refused.
+            Interrupted: see `interrupted`.
+        """
+        self._sequence = (self._sequence + 1) % 256
+        content = cbor2.dumps(body)
+        head = (8 | operation, 0, len(content), group, self._sequence, command)  # 8: version 2
+        request = struct.pack("!BBHHBB", *head) + content
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            self.emulator.transport.write(b"".join(packet.encode(request, LINE_LENGTH)))
+            if (answer := self._await(request, min(deadline, time.monotonic() + AGAIN_S))) is None:
+                continue
+            found: dict[str, Any] = cbor2.loads(answer[8:])
+            if "err" in found or found.get("rc"):
+                raise Refused(found)
+            return found
+        raise AssertionError(f"no answer to {body}, it said {self.said[-5:]}")
+
+    def _await(self, request: bytes, deadline: float) -> bytes | None:
+        while (left := deadline - time.monotonic()) > 0:
+            for event in self._decoder.feed(self.emulator.transport.read(min(left, SLICE_S))):
+                if isinstance(event, framing.Text):
+                    self.said.append(str(event))
+                elif isinstance(event, framing.Smp) and (
+                    message := self._assembler.feed(event.line)
+                ):
+                    if answers(message, request):
+                        return message
+            if self.interrupted():
+                raise Interrupted
+        return None
+
+    def listen(self, words: str) -> None:
+        """Wait until the device prints a line that begins so."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(line.startswith(words) for line in self.said):
+            assert time.monotonic() < deadline, self.said[-5:]
+            for event in self._decoder.feed(self.emulator.transport.read(SLICE_S)):
+                if isinstance(event, framing.Text):
+                    self.said.append(str(event))
+            if self.interrupted():
+                raise Interrupted
+
+    def status(self) -> dict[str, Any]:
+        return self.ask(READ, SLOTS, 0)
+
+    def history(self) -> list[bytes]:
+        """Return all events that are still there."""
+        found: list[bytes] = []
+        start = 0
+        while True:
+            page = self.ask(READ, SLOTS, 1, **{"from": start})
+            found += page["events"]
+            start = max(start, page["oldest"]) + len(page["events"])
+            if start >= page["next"]:
+                return found
+
+    def upload(self, slot: int, data: bytes) -> None:
+        """Send a file, from where the device has it on."""
+        sha, offset = hashlib.sha256(data).digest(), 0
+        while offset < len(data):
+            first = {"image": slot, "len": len(data), "sha": sha} if offset == 0 else {}
+            part = data[offset : offset + PART_BYTES]
+            offset = self.ask(WRITE, IMAGE, 1, off=offset, data=part, **first)["off"]
+
+    def arm(self, image_hash: bytes) -> None:
+        """Put an image on trial."""
+        self.ask(WRITE, IMAGE, 0, hash=image_hash, confirm=False)
+
+    def reset(self) -> None:
+        self.ask(WRITE, OS, 5)
