@@ -29,6 +29,8 @@ static void start(const update_choice_t *choice, const restart_t *restart)
     handoff_give(&handoff);
     if (choice->trial) {
         watchdog_start(board.trial_ms);
+    } else {
+        watchdog_stop();
     }
     boot_jump(choice->image.payload, choice->image.payload_bytes);
 }

@@ -84,7 +84,7 @@ def test_the_definition_of_a_board_has_its_name_and_clock() -> None:
     board = dataclasses.replace(load_board("native"), name="toy", timer=Timer("posix", 2**32 - 1))
     text = config.board_source(board)
     assert '.name = "toy"' in text and ".timer_hz = 4294967295u" in text
-    assert ".trial_ms = 5000u" in text
+    assert ".trial_ms = 3000u" in text
     none = config.board_source(dataclasses.replace(board, watchdog=None))
     assert ".trial_ms = 0u" in none
 
