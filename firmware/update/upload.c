@@ -146,14 +146,23 @@ update_reason_t upload_begin(update_t *update, upload_t *upload, uint32_t slot, 
     return upload->erased ? UPDATE_OK : prepare(update, upload);
 }
 
-/* The block with `at` is not what it should be: erase it and ask for it again. */
+/* The block with `at` is not what it should be: erase it, and those behind it of which the same is
+ * not certain, and ask for it again. */
 static update_reason_t restart_block(const update_t *update, upload_t *upload, uint32_t at)
 {
-    uint32_t block = align_down(at, update->layout->erase_size);
+    uint32_t size = update->layout->erase_size;
+    uint32_t start = region_of(update, upload->slot)->offset;
+    uint32_t block = align_down(at, size);
+    uint32_t end = align_down(upload->keep + size - 1, size);
     upload->offset = block;
+    upload->keep = end;
+    for (uint32_t i = block; i < end; i += size) {
+        if (!flash_erase(start + i)) {
+            return UPDATE_E_FLASH;
+        }
+    }
     upload->keep = block;
-    bool done = flash_erase(region_of(update, upload->slot)->offset + block);
-    return done ? UPDATE_OK : UPDATE_E_FLASH;
+    return UPDATE_OK;
 }
 
 /* Writes bytes where something may be already. Returns how many are as they should be now. */
@@ -211,6 +220,9 @@ update_reason_t upload_write(update_t *update, upload_t *upload, uint32_t offset
 {
     if (!upload->open || !upload->erased) {
         return UPDATE_E_ORDER;
+    }
+    if (update_is_protected(update, upload->slot)) { /* armed before the file had all come */
+        return UPDATE_E_BUSY;
     }
     if (offset != upload->offset) {
         return UPDATE_OK;

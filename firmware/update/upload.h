@@ -36,7 +36,8 @@ update_reason_t upload_begin(update_t *update, upload_t *upload, uint32_t slot, 
 /* Takes bytes of the file at `offset`, as many as can be written now (whole units); upload->offset
  * says what is wanted next, which may be less than was sent, and even before `offset` after a
  * power loss. Bytes from elsewhere than upload->offset are ignored. UPDATE_E_ORDER: no upload is
- * open; UPDATE_E_FLASH. */
+ * open; UPDATE_E_BUSY: the slot is protected meanwhile, because the image was complete before the
+ * file was and has been armed; UPDATE_E_FLASH. */
 update_reason_t upload_write(update_t *update, upload_t *upload, uint32_t offset,
                              const uint8_t *data, uint32_t length);
 

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Bad input: it is refused with a clear reason, the old image is untouched, the device starts."""
+
+import hashlib
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support import images
+from tests.support.images import ImageParts, tlv
+from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, A, B, Device, Geometry, installed
+
+SHAPES = ("prefix", "random", "complete")
+HEADER_BYTES = 0x40
+
+
+@pytest.fixture
+def device(opened: tuple[Any, Any]) -> Device:
+    """A device whose firmware in A is confirmed and runs."""
+    return installed(opened, counter=5)
+
+
+def image_for_b(device: Device, **fields: Any) -> bytes:
+    """A small image for slot B, sound unless `fields` make it wrong."""
+    sound = {"address": device.address(B), "header_bytes": HEADER_BYTES, "counter": 5}
+    return ImageParts(**{**sound, **fields}).build()
+
+
+def must_live(device: Device, old: bytes) -> None:
+    """The old image is as it was and starts; nothing was done to the flash that may not be."""
+    assert device.slot(A) == old
+    assert device.boot() == (A, False)
+    assert device.violation() == ""
+
+
+def must_refuse(device: Device, file: bytes, slot: int = B) -> str:
+    """Send a file that must not be taken, restart; return why it was refused."""
+    old = device.slot(A)
+    verdict = device.send(slot, file)
+    assert verdict != "ok"
+    assert device.arm(slot) != "ok"
+    must_live(device, old)
+    return verdict
+
+
+def must_take(device: Device, file: bytes, slot: int = B) -> None:
+    """Send a good file; it is taken, tried and confirmed."""
+    assert device.send(slot, file) == "ok"
+    assert device.arm(slot) == "ok"
+    assert device.boot() == (slot, True)
+    assert device.confirm() == "ok"
+    assert device.boot() == (slot, False)
+    assert device.violation() == ""
+
+
+def flipped(file: bytes, bit: int) -> bytes:
+    at = bit // 8
+    return file[:at] + bytes([file[at] ^ 1 << bit % 8]) + file[at + 1 :]
+
+
+# Damaged files
+
+
+def test_a_file_that_was_cut_short_is_refused_at_every_length(device: Device) -> None:
+    file = image_for_b(device)
+    reasons = Counter(must_refuse(device, file[:length]) for length in range(len(file)))
+    assert reasons == {"format": len(file) - 64, "signature": 64}
+    must_take(device, file)
+
+
+def facts(device: Device, slot: int) -> tuple[Any, ...]:
+    """Everything that an image in a slot means."""
+    image = device.ffi.new("image_t *")
+    assert device.name(device.lib.image_parse(device.layout, slot, image)) == "ok"
+    version = image.version
+    assert image.board != device.ffi.NULL
+    return (
+        device.ffi.buffer(image.payload, image.payload_bytes)[:],
+        (version.major, version.minor, version.revision, version.build),
+        (image.counter, image.is_model, image.has_address, image.address),
+        device.ffi.buffer(image.board, image.board_bytes)[:],
+        device.ffi.buffer(image.hash, 32)[:],
+        image.capability == device.ffi.NULL,
+    )
+
+
+def test_every_flipped_bit_of_header_and_records_is_refused_or_means_the_same(
+    device: Device,
+) -> None:
+    """All that means something is signed or compared; unsigned records that nobody reads may be
+    anything."""
+    note = tlv(0x70, b"note")
+    file = image_for_b(device, more_unprotected=(note,))
+    device.load(B, file)
+    meaning = facts(device, B)
+    taken = []
+    for bit in range(8 * len(file)):
+        if HEADER_BYTES <= bit // 8 < HEADER_BYTES + 64:  # the payload
+            continue
+        device.load(B, flipped(file, bit))
+        if device.check(B) == "ok":
+            taken.append(bit // 8)
+            assert facts(device, B) == meaning, f"bit {bit}"
+    at = file.index(note)
+    area = file.rindex(b"\x07\x69") + 2  # its length: one flip leaves the note out
+    assert Counter(taken)[area] == 1
+    assert Counter(taken)[at + 4] == 8
+    assert set(taken) <= {area, at, at + 1, *range(at + 4, at + len(note))}
+
+
+@pytest.mark.parametrize("byte", [0, 4, 8, 12, 16, 20, 63, 64, 127, 140, 180, 220, 260])
+def test_a_flipped_bit_that_comes_over_the_wire_is_refused(device: Device, byte: int) -> None:
+    file = image_for_b(device)
+    must_refuse(device, flipped(file, 8 * byte + 3))
+    must_take(device, file)
+
+
+def test_a_file_that_does_not_arrive_as_it_was_sent_is_said_to_be_damaged(device: Device) -> None:
+    """The sender's hash is of the good file: the wire is to blame, not the image."""
+    file = image_for_b(device)
+    old = device.slot(A)
+    for _ in range(20):
+        assert device.begin(B, file) == "ok"
+    damaged = flipped(file, 8 * HEADER_BYTES)
+    assert device.lib.upload_write(device.update, device.upload, 0, damaged, len(damaged)) == 0
+    finish = device.lib.upload_finish(
+        device.update, device.upload, device.ffi.NULL, device.ffi.NULL
+    )
+    assert device.name(finish) == "hash"
+    must_live(device, old)
+    must_take(device, file)
+
+
+# Sound files that are not for this device, or not for this slot
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "another board": ({"board": b"joy"}, "board"),
+    "a board whose name begins like ours": ({"board": b"toys"}, "board"),
+    "no board": ({"board": None}, "board"),
+    "an empty name of a board": ({"board": b""}, "board"),
+    "the link of the other slot": ({"address": 0x10000 + 1024}, "link"),
+    "no address": ({"address": None}, "link"),
+    "another key": ({"key": images.key(1)}, "key"),
+    "a lower counter": ({"counter": 4}, "counter"),
+    "no counter": ({"counter": None}, "counter"),
+    "a model": ({"model": True, "address": None}, "kind"),
+    "an encrypted image": ({"flags": 0x104}, "format"),
+    "a compressed image": ({"flags": 0x300}, "format"),
+    "no image": ({"magic": 0x12345678}, "empty"),
+    "a small header": ({"image_bytes": 64, "header_bytes": 0x18}, "format"),
+    "more payload than there is": ({"image_bytes": 65}, "format"),
+    "more payload than the slot has": ({"image_bytes": 5000}, "size"),
+    "as much payload as numbers can say": ({"image_bytes": 0xFFFFFFFF}, "size"),
+    "protected records that are not there": ({"protect_bytes": 0}, "format"),
+    "more protected records than there are": ({"protect_bytes": 200}, "format"),
+    "a counter twice": ({"more_protected": (tlv(images.COUNTER, bytes(4)),)}, "format"),
+    "a hash twice": ({"more_unprotected": (tlv(images.SHA256, bytes(32)),)}, "format"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_file_for_something_else_is_refused_with_the_reason(device: Device, what: str) -> None:
+    fields, reason = WRONG[what]
+    good = image_for_b(device)
+    assert must_refuse(device, image_for_b(device, **fields)) == reason
+    must_take(device, good)
+
+
+def test_an_older_version_is_welcome_as_long_as_its_counter_is_not_lower(device: Device) -> None:
+    must_take(device, image_for_b(device, version=(0, 0, 1, 0)))
+
+
+@pytest.mark.parametrize("slot", [M0, M1, M2])
+def test_a_firmware_is_refused_in_every_model_slot(device: Device, slot: int) -> None:
+    assert must_refuse(device, image_for_b(device), slot) == "kind"
+
+
+def test_a_model_for_another_board_is_refused(device: Device) -> None:
+    assert must_refuse(device, images.model(board=b"joy"), M0) == "board"
+    assert device.send(M0, images.model(board=b"toy")) == "ok"
+
+
+# Slots that are full, or taken
+
+
+@pytest.mark.parametrize("more", [0, 1, 100, 1 << 20])
+def test_what_does_not_fit_is_refused_before_anything_is_erased(device: Device, more: int) -> None:
+    old = image_for_b(device, version=(0, 9, 0, 0))
+    assert device.send(B, old) == "ok"
+    room = device.geometry.sizes[B] - 48
+    frame = len(image_for_b(device, payload=b""))
+    flash = device.flash()
+    file = image_for_b(device, payload=b"p" * (room - frame + more))
+    assert len(file) == room + more
+    if more == 0:
+        must_take(device, file)
+    else:
+        assert device.send(B, file) == "size"
+        assert device.flash() == flash
+        assert device.arm(B) == "ok"
+
+
+def test_while_one_image_runs_and_one_waits_no_slot_is_free_for_a_third(device: Device) -> None:
+    waiting = image_for_b(device)
+    assert device.send(B, waiting) == "ok"
+    assert device.arm(B) == "ok"
+    flash = device.flash()
+    for slot in (A, B):
+        assert device.send(slot, image_for_b(device, address=device.address(slot))) == "busy"
+    offset = device.ffi.new("uint32_t *")
+    for slot in (A, B):
+        erased = device.lib.upload_erase(device.update, device.upload, slot, offset)
+        assert device.name(erased) == "busy"
+    assert device.flash() == flash
+    assert device.boot() == (B, True)
+
+
+def test_with_a_confirmed_model_and_one_on_trial_the_third_slot_is_still_free(
+    device: Device,
+) -> None:
+    for slot, confirm in ((M0, True), (M1, False)):
+        assert device.send(slot, images.model(b"plan %d" % slot)) == "ok"
+        assert device.arm(slot) == "ok"
+        assert device.choose(MODEL).slot == slot
+        if confirm:
+            assert device.confirm(MODEL) == "ok"
+    assert device.send(M0, images.model(b"new")) == "busy"
+    assert device.send(M1, images.model(b"new")) == "busy"
+    assert device.send(M2, images.model(b"new")) == "ok"
+    assert device.choose(MODEL).slot == M1
+    assert device.violation() == ""
+
+
+@pytest.mark.parametrize("behind", [1, 40, 600])
+def test_an_image_that_was_armed_before_its_file_was_complete_is_not_written_any_more(
+    device: Device, behind: int
+) -> None:
+    """A file may have bytes behind the image: the image is sound before all of them have come."""
+    image = images.model(b"plan" * 100)
+    file = image + bytes(behind)
+    for _ in range(10):
+        assert device.begin(M0, file) == "ok"
+    whole = -(-len(image) // 4) * 4
+    assert device.lib.upload_write(device.update, device.upload, 0, file, whole) == 0
+    assert device.arm(M0) == "ok"
+    assert device.choose(MODEL).slot == M0
+    assert device.confirm(MODEL) == "ok"
+    content = device.slot(M0)
+    for at in (device.upload.offset, 0):
+        for data in (file[at:], bytes(8)):
+            answer = device.lib.upload_write(device.update, device.upload, at, data, len(data))
+            assert device.name(answer) == "busy"
+    assert device.slot(M0) == content
+    assert device.choose(MODEL).slot == M0
+
+
+# A flash that fails once and then works again
+
+
+@pytest.mark.parametrize("shape", range(3), ids=SHAPES)
+@pytest.mark.parametrize("write", [4, 32])
+def test_an_upload_goes_on_after_any_operation_that_failed(
+    opened: tuple[Any, Any], write: int, shape: int
+) -> None:
+    """Pieces reach over several blocks, so what is in doubt does too."""
+    file = b""
+    for number in range(1, 1000):
+        device = installed(opened, Geometry(write=write))
+        file = file or device.firmware(B, bytes(range(256)) * 4)
+        old = device.slot(A)
+        device.load(B, bytes(100))
+        sim = device.lib.flash_sim
+        sim.cut_at, sim.shape, sim.seed = sim.operations + number, shape, number
+        answer = device.send(B, file, 1300)
+        if not sim.dead:
+            break
+        assert answer in ("flash", "hash", "ok"), f"operation {number}"
+        device.lib.flash_sim_power_on()  # RAM has survived: it was no power cut
+        while answer == "flash":
+            answer = device.send(B, file, 1300)
+        assert answer == "ok", f"operation {number}"
+        assert device.slot(B).startswith(file)
+        must_live(device, old)
+    assert number > len(file) // write
+
+
+# A journal that somebody else has written
+
+
+@given(st.binary(max_size=1024), st.integers(0, 31))
+def test_whatever_lies_in_the_journal_a_sound_image_starts(
+    opened: tuple[Any, Any], content: bytes, shift: int
+) -> None:
+    device = Device(opened)
+    device.load(A, device.firmware(A))
+    device.lib.flash_sim_load(shift, content, min(len(content), 1024 - shift))
+    assert device.boot() == (A, True)
+    assert device.confirm() == "ok"
+    assert device.boot() == (A, False)
+    assert device.violation() == ""
+
+
+def test_every_flipped_bit_of_the_journal_leaves_a_device_that_starts(device: Device) -> None:
+    assert device.send(B, image_for_b(device)) == "ok"
+    flash = device.flash()
+    used = 32 * (1 + device.update.journal.next)
+    for bit in range(8 * used):
+        device.set_flash(flipped(flash, bit))
+        slot, trial = device.boot()
+        assert (slot, trial) in ((A, False), (A, True)), f"bit {bit}"
+        assert device.confirm(FIRMWARE) == "ok"
+        assert device.boot() == (A, False), f"bit {bit}"
+    assert device.violation() == ""
+
+
+def test_the_hash_that_a_file_is_known_by_is_of_all_its_bytes(device: Device) -> None:
+    """Two files that begin alike are two files."""
+    file = image_for_b(device)
+    other = file + b"\0"
+    for _ in range(10):
+        assert device.begin(B, file) == "ok"
+    assert device.lib.upload_write(device.update, device.upload, 0, file, 100) == 0
+    device.restart()
+    assert device.begin(B, file) == "ok"
+    assert device.upload.keep == 100
+    assert device.begin(B, other) == "ok"
+    assert set(device.slot(B)) == {0xFF}
+    assert device.begin(B, file) == "ok"
+    assert hashlib.sha256(file).digest() == bytes(device.upload.sha)
+    assert (device.upload.offset, device.upload.keep) == (0, 0)
+    assert device.send(B, file) == "ok"
