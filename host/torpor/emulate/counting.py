@@ -25,7 +25,8 @@ from torpor.footprint.inference import ENTRIES, is_infer
 from torpor.footprint.mapfile import Piece, pieces
 
 SOURCE = Path(__file__).with_name("counter.c")
-CALLER = "/obj/app/session.o"  # it calls the engine; interrupt handlers never run its code
+# They call the engine; interrupt handlers never run their code.
+CALLERS = ("/obj/app/session.o", "/app/alone/updates.o", "/app/slots/updates.o", "/mgmt/models.o")
 WALK = "/obj/infer/infer.o"
 PROBE_TIMEOUT_S = 20
 
@@ -147,7 +148,7 @@ def region_lines(elf: Path) -> str:
 def _kind(piece: Piece) -> str:
     if not f"{piece.name}.".startswith(".text."):
         return ""
-    if piece.object.endswith(CALLER):
+    if piece.object.endswith(CALLERS):
         return "leave"
     if piece.object.endswith(WALK):
         return "walk"
