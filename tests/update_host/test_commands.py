@@ -132,6 +132,7 @@ def test_the_outcome_is_an_object_for_scripts(it: Toy, socket: Port, pair: Path)
     assert found == {
         **{"verdict": "confirmed", "component": "firmware", "slot": "B", "version": "1.1.0"},
         **{"hash": image_hash(image).hex(), "reason": None, "why": None, "pc": None, "lr": None},
+        "pc_name": None,
         "sent": len(image),
     }
 
@@ -162,9 +163,8 @@ def test_an_image_that_fails_ends_with_the_reason(
     it.outcomes["1.1.0"] = end
     done = torpor("update", pair, "--port", socket.name)
     assert done.returncode == 1, done.stderr
-    assert done.stdout == (
-        f"the device went back: 1.1.0 in slot B: {words} (more: torpor history)\n"
-    )
+    assert done.stdout == f"the device went back: 1.1.0 in slot B: {words}\n"
+    assert done.stderr.splitlines()[-1] == "hint: torpor history tells of each attempt"
     assert it.kinds()[-1] == f"reverted {end}"
     attempts = [line for line in done.stderr.splitlines() if line.startswith("attempt ")]
     assert len(attempts) == (0 if end == "self_test" else 2)
@@ -202,7 +202,7 @@ def test_a_cable_that_is_pulled_out_costs_only_time(it: Toy, port: Port, pair: P
     done = process("update", pair, "--port", port.name)
     assert done.returncode == 0, done.stderr
     assert port.unplugged == 1
-    assert "waiting for the device" in done.stderr
+    assert "waiting for it" in done.stderr
     assert it.kinds().count("upload") == 1, "it went on where it was"
     messages = -(-(pair / "firmware-b.bin").stat().st_size // 900)
     assert it.hears.uploads < messages + 12
@@ -362,6 +362,9 @@ def test_a_folder_with_firmware_and_model_means_the_firmware(
     assert torpor("update", model, "--port", socket.name).returncode == 0
     done = torpor("update", pair, "--port", socket.name)
     assert done.stdout == "1.1.0 in slot B runs and is confirmed\n", done.stderr
+    assert "replace it" not in done.stderr
+    write(model, it.model("1.2.0"))
+    done = torpor("update", pair, "--port", socket.name)
     assert f"to replace it too: torpor update {model}" in done.stderr
 
 
@@ -539,7 +542,7 @@ def test_history_is_a_table_that_fits_the_terminal(it: Toy, port: Port, pair: Pa
     ]
     assert done.stdout.count("at 0x00001234, from 0x00005678") == 3
     wide = torpor("history", "--port", port.name, columns=200)
-    assert "by itself; what was confirmed: no image there" in wide.stdout
+    assert "by itself: nothing was confirmed" in wide.stdout
 
 
 def test_history_is_a_list_for_scripts_and_can_be_cut(it: Toy, socket: Port, pair: Path) -> None:

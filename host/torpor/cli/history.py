@@ -27,6 +27,11 @@ from torpor.update.state import short_name
 from torpor.update.symbols import Symbols
 
 COLORS = {"confirmed": "green", "reverted": "red", "refused": "red"}
+SPECIAL = {
+    ("armed", "empty"): "by itself: nothing was confirmed",
+    ("refused", "replaced"): "given up: its slot is used for another file",
+}
+"""What is not said well by the sentence of the reason."""
 Name = Callable[[Event, int], str | None]
 
 
@@ -112,7 +117,10 @@ def _what(event: Event) -> str:
 def _why(event: Event, name: Name) -> list[str]:
     """Return the lines that explain an event."""
     lines = [event.reason.sentence] if event.reason.number else []
-    if event.kind == "armed" and lines:
+    special = SPECIAL.get((event.kind, event.reason.name))
+    if special:
+        lines = [special]
+    elif event.kind == "armed" and lines:
         lines = [f"by itself; what was confirmed: {lines[0]}"]
     if event.kind == "upload":
         lines.append(f"a file of {event.length:,} bytes")

@@ -27,7 +27,7 @@ from torpor.errors import ImageError, UsageError
 from torpor.image.capability import Capability
 from torpor.update import choice
 from torpor.update.builds import Builds
-from torpor.update.files import UpdateFile, find
+from torpor.update.files import MODEL_FILE, UpdateFile, find, read
 from torpor.update.state import (
     COMPONENTS,
     FIRMWARE,
@@ -125,7 +125,7 @@ def _install(
     elif chosen.step != "nothing":
         _tell(f"{image.version} is in {slot_name(chosen.slot)} already")
     outcome = _try(updater, chosen.slot, image, chosen.step, args)
-    return _report(outcome, args, sent=sent, seconds=round(time.monotonic() - begin, 3))
+    return _report(outcome, args, status.board, sent, time.monotonic() - begin)
 
 
 def _send(updater: "Updater", chosen: choice.Choice) -> int:
@@ -162,7 +162,7 @@ def _go_back(device: "Device", status: Status, args: argparse.Namespace) -> int:
     slot = choice.choose_back(status, component, _wish(args, component), _last_used(device))
     begin = time.monotonic()
     outcome = _try(_updater(device, args), slot, status.images[slot], "arm", args)
-    return _report(outcome, args, sent=0, seconds=round(time.monotonic() - begin, 3))
+    return _report(outcome, args, status.board, 0, time.monotonic() - begin)
 
 
 def _reject(device: "Device", args: argparse.Namespace) -> int:
@@ -223,8 +223,11 @@ def _firmware(status: Status, builds: Builds) -> Iterator[tuple[str, Capability]
 
 def _say_what_else(path: Path, chosen: choice.Choice, status: Status) -> None:
     """Tell of the model beside a firmware where it would not be run."""
-    beside = path / "model.bin"
-    if chosen.file.component == FIRMWARE and status.model.running is not None and beside.exists():
+    beside, running = path / MODEL_FILE, status.model.running
+    if chosen.file.component == MODEL or running is None or not beside.exists():
+        return
+    image = status.images.get(running)
+    if image is None or image.hash != read(beside).image.hash:
         _tell(f"the device goes on with its own model; to replace it too: torpor update {beside}")
 
 
@@ -236,8 +239,17 @@ def _short(slot: int | None) -> str | None:
     return None if slot is None else short_name(slot)
 
 
-def describe(outcome: "Outcome") -> dict[str, Any]:
-    """Return what --json prints of an outcome."""
+def _place(outcome: "Outcome", board: str) -> str | None:
+    """Return the name of the function in which a run ended, if it is known here."""
+    event = outcome.event
+    if event is None or event.pc is None:
+        return None
+    symbols = Builds(board).symbols(outcome.hash)
+    return symbols.name(event.pc) if symbols else None
+
+
+def describe(outcome: "Outcome", place: str | None = None) -> dict[str, Any]:
+    """Return what --json prints of an outcome; `place` is the function that a run ended in."""
     event = outcome.event
     return {
         "verdict": outcome.verdict,
@@ -249,18 +261,26 @@ def describe(outcome: "Outcome") -> dict[str, Any]:
         "why": event.reason.sentence if event else None,
         "pc": event.pc if event else None,
         "lr": event.lr if event else None,
+        "pc_name": place,
     }
 
 
-def _report(outcome: "Outcome", args: argparse.Namespace, **numbers: float) -> int:
+def _report(
+    outcome: "Outcome", args: argparse.Namespace, board: str, sent: int, seconds: float
+) -> int:
+    place = _place(outcome, board)
     if args.json:
-        print(json.dumps(describe(outcome) | numbers, indent=2))
+        numbers = {"sent": sent, "seconds": round(seconds, 3)}
+        print(json.dumps(describe(outcome, place) | numbers, indent=2))
     else:
-        print(_words(outcome))
-    return WENT_BACK if outcome.verdict == "reverted" else 0
+        print(_words(outcome, place))
+    if outcome.verdict != "reverted":
+        return 0
+    _tell("hint: torpor history tells of each attempt")
+    return WENT_BACK
 
 
-def _words(outcome: "Outcome") -> str:
+def _words(outcome: "Outcome", place: str | None) -> str:
     where = f"{outcome.version} in {slot_name(outcome.slot)}"
     if outcome.verdict == "confirmed":
         return f"{where} runs and is confirmed"
@@ -268,5 +288,5 @@ def _words(outcome: "Outcome") -> str:
         return f"{where} goes on trial"
     event = outcome.event
     why = event.reason.sentence if event else "the device does not say why"
-    place = f" at {event.pc:#010x}" if event and event.pc else ""
-    return f"the device went back: {where}: {why}{place} (more: torpor history)"
+    at = f" at {event.pc:#010x} {place or ''}".rstrip() if event and event.pc else ""
+    return f"the device went back: {where}: {why}{at}"

@@ -173,14 +173,15 @@ class Device:
         state = self.state()
         return replace(state, images=_images(self._ask(ImageStatesRead()).images))
 
-    def state(self, timeout: float | None = None) -> Status:
+    def state(self, timeout: float | None = None, tries: int | None = None) -> Status:
         """Return the same without images: an answer that costs the device nothing.
 
         Args:
             timeout: seconds until it is asked again; None: as ever.
+            tries: how often at most; None: as ever.
         """
         try:
-            return _status(self._ask(messages.StatusRead(), timeout))
+            return _status(self._ask(messages.StatusRead(), timeout, tries))
         except RefusedError as error:
             raise DeviceError(
                 f"the device speaks SMP, but has no slots of torpor's: {error.message}",
@@ -335,7 +336,7 @@ class Device:
             )
         return NoAnswerError(
             f"no answer from {self.port}",
-            "is it the right port, and is the firmware one with slots? (scons board=... image)",
+            "is it the right port, and has its bootloader a firmware to run? (scons board=... image)",
         )
 
     def speaks_records(self) -> bool:

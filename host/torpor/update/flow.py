@@ -28,6 +28,7 @@ from torpor.update.transport import LinkLostError
 
 POLL_S = 0.2  # between two looks at a trial
 POLL_TIMEOUT_S = 0.5  # a device that restarts loses requests: ask again soon
+POLL_TRIES = 10  # before that is worth a word
 RESTART_S = 5.0  # a device that has not begun its trial by then is told to restart again
 LOSSES = 5  # in a row, without a byte of progress
 _T = TypeVar("_T")
@@ -131,8 +132,9 @@ class Updater:
         """
         deadline = time.monotonic() + self.patience.trial
         restarted, told = time.monotonic(), 0
+        silent = f"no answer yet: {image.version} starts, or hangs until its watchdog ends that"
         while True:
-            status = self._state()
+            status = self._state(deadline, silent)
             state = status.component(slot)
             if state.trial != slot:
                 return self._verdict(status, slot, image, since)
@@ -174,8 +176,10 @@ class Updater:
             time.sleep(POLL_S)  # between two looks, not instead of one
         return state.trial
 
-    def _state(self) -> Status:
-        return self._insist(lambda: self.device.state(POLL_TIMEOUT_S))
+    def _state(self, deadline: float = 0.0, silent: str = "") -> Status:
+        return self._insist(
+            lambda: self.device.state(POLL_TIMEOUT_S, POLL_TRIES), deadline=deadline, silent=silent
+        )
 
     def _end_trial(self, component: int) -> None:
         try:
@@ -211,8 +215,22 @@ class Updater:
             "torpor slots shows how it goes on; --timeout waits longer",
         )
 
-    def _insist(self, action: Callable[[], _T], progress: Callable[[], int] = lambda: 0) -> _T:
-        """Do what may be repeated; when the device is lost, wait for it and do it again."""
+    def _insist(
+        self,
+        action: Callable[[], _T],
+        progress: Callable[[], int] = lambda: 0,
+        *,
+        deadline: float = 0.0,
+        silent: str = "",
+    ) -> _T:
+        """Do what may be repeated; when the device is lost, wait for it and do it again.
+
+        Args:
+            action: what to do.
+            progress: how far it is; a device that is lost without progress too often stays lost.
+            deadline: how long a device may stay lost that need not have been lost: at least.
+            silent: what to tell of a device that is there and does not answer.
+        """
         losses, best = 0, 0
         while True:
             try:
@@ -222,5 +240,6 @@ class Updater:
                 best = max(best, progress())
                 if losses > LOSSES:
                     raise
-                self.patience.tell(f"{error.message}; waiting for the device")
-                self.device.reconnect(self.patience.lost)
+                is_silent = bool(silent) and isinstance(error, NoAnswerError)
+                self.patience.tell(silent if is_silent else f"{error.message}; waiting for it")
+                self.device.reconnect(max(self.patience.lost, deadline - time.monotonic()))

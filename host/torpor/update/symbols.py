@@ -27,9 +27,11 @@ class Symbols:
 
     Args:
         functions: in any order.
+        thumb: the lowest bit of an address says which instructions are there.
     """
 
-    def __init__(self, functions: list[Function]) -> None:
+    def __init__(self, functions: list[Function], *, thumb: bool = False) -> None:
+        self._mask = ~1 if thumb else ~0
         self._functions = sorted(functions, key=lambda function: function.start)
         self._starts = [function.start for function in self._functions]
 
@@ -42,17 +44,20 @@ class Symbols:
         """
         try:
             with path.open("rb") as file:
-                functions = _functions(ELFFile(file))
+                elf = ELFFile(file)
+                thumb = elf["e_machine"] == "EM_ARM"
+                functions = _functions(elf, ~1 if thumb else ~0)
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from None
         except ELFError:
             raise UsageError(f"{path} is no ELF file") from None
         if not functions:
             raise UsageError(f"{path} has no functions", "is it a firmware, not stripped?")
-        return cls(functions)
+        return cls(functions, thumb=thumb)
 
     def name(self, address: int) -> str | None:
         """Return "function" or "function+0x1a" for an address in one, else None."""
+        address &= self._mask
         index = bisect.bisect_right(self._starts, address) - 1
         if index < 0:
             return None
@@ -63,11 +68,10 @@ class Symbols:
         return function.name + (f"+{offset:#x}" if offset else "")
 
 
-def _functions(elf: Any) -> list[Function]:
+def _functions(elf: Any, mask: int) -> list[Function]:
     table = elf.get_section_by_name(".symtab")
-    thumb = 1 if elf["e_machine"] == "EM_ARM" else 0  # the lowest bit says which instructions
     return [
-        Function(symbol["st_value"] & ~thumb, symbol["st_size"], symbol.name)
+        Function(symbol["st_value"] & mask, symbol["st_size"], symbol.name)
         for symbol in (table.iter_symbols() if table else ())
         if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_size"]
     ]
