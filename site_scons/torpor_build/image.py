@@ -10,6 +10,7 @@
 Where one link serves both slots (`links = 1`) there is firmware.elf and firmware.bin.
 """
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
 from torpor_build.options import Options
 
-SIGN = ("cli/image.py", "board", "image", "plan", "emulate")
+SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
 
 
 def declare_targets(
@@ -35,9 +36,17 @@ def declare_targets(
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
     if options.port:
-        command = [*steps.TORPOR, "update", f"{out}/image", "--port", options.port]
-        action = Action([command], "  update  $SOURCE")
-        env.AlwaysBuild(env.Alias("update", images, action))
+        env.AlwaysBuild(env.Alias("update", images, _update(env.Dir(f"{out}/image"), options.port)))
+
+
+def _update(folder: Any, port: str) -> Any:
+    """Return an action that brings images to a device; its progress goes to the terminal."""
+
+    def run(target: list[Any], source: list[Any], env: Any) -> int:
+        command = [*steps.TORPOR, "update", str(folder), "--port", port]
+        return subprocess.run(command, env=env["ENV"], check=False).returncode
+
+    return Action(run, f"  update  {folder}")
 
 
 def key_source(env: Any, options: Options) -> Any:

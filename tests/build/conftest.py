@@ -57,6 +57,8 @@ def copy_tree(folder: Path) -> Tree:
     for part in PARTS:
         shutil.copytree(ROOT / part, folder / part, ignore=ignore)
     shutil.copy(ROOT / "SConstruct", folder)
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "third_party").symlink_to(ROOT / ".venv" / "third_party")
     (folder / "small model.tflite").write_bytes(small_cnn())
     return Tree(folder)
 

@@ -4,6 +4,7 @@
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from tests.build.conftest import Tree
 from torpor.board import board_names
 from torpor.errors import UsageError
+from torpor.image.keys import DEVELOPMENT, new_key
 from torpor.paths import model_names, variant
 from torpor_build.options import help_text, read_options
 
@@ -97,6 +99,13 @@ def test_scons_refuses_what_run_cannot_do_before_it_builds(
         ({"release": "maybe"}, "unknown value of release 'maybe'", "known: 0, 1"),
         ({"keep_input": "2"}, "unknown value of keep_input '2'", "known: 0, 1"),
         ({"link": "start"}, "link=start is no address", "0x"),
+        ({"version": "1.2"}, "'1.2' is no version", "1.2.3+4"),
+        ({"version": "256.0.0"}, "256 is too large", "at most 255.255.65535"),
+        ({"counter": "-1"}, "counter=-1 is no security counter", "0 to 4294967295"),
+        ({"counter": "4294967296"}, "counter=4294967296 is no security counter", ""),
+        ({"counter": ""}, "counter= is no security counter", ""),
+        ({"key": "none.pem"}, "key=none.pem: there is no such file", "torpor keys new"),
+        ({"port": "/dev/ttyACM0"}, "'update' and port= belong together", "scons ... update port="),
     ],
 )
 def test_a_mistake_is_named_with_what_would_be_right(
@@ -108,6 +117,54 @@ def test_a_mistake_is_named_with_what_would_be_right(
     assert hint in error.value.hint
 
 
+# ---- images
+
+
+def test_images_are_those_of_a_development_build_unless_told_otherwise() -> None:
+    options = read_options({}, ["image"])
+    assert options.with_images and options.key == DEVELOPMENT
+    assert (options.version, options.counter, options.port) == ("0.1.0", 0, "")
+    assert not read_options({}).with_images
+
+
+def test_every_option_of_images_is_taken(tmp_path: Path) -> None:
+    key = new_key(tmp_path / "key.pem")
+    options = read_options(
+        {"version": "1.2.3+4", "counter": "7", "key": str(key.path), "release": "1"}, ["boot"]
+    )
+    assert (options.version, options.counter, options.key) == ("1.2.3+4", 7, key.path)
+    assert options.with_images
+
+
+@pytest.mark.parametrize("target", ["boot", "image"])
+def test_a_release_is_not_signed_with_the_key_that_everybody_has(
+    target: str, tmp_path: Path
+) -> None:
+    copied = tmp_path / "ours.pem"
+    shutil.copy(DEVELOPMENT, copied)
+    for arguments in ({}, {"key": str(copied)}):
+        with pytest.raises(UsageError, match="release=1 with the development key") as error:
+            read_options({"release": "1", **arguments}, [target])
+        assert "torpor keys new" in error.value.hint
+    assert read_options({"release": "1"}).release, "a firmware without bootloader has no key"
+
+
+def test_a_board_without_slots_has_no_images() -> None:
+    with pytest.raises(UsageError, match="board 'nrf51_large' has no slots"):
+        read_options({"board": "nrf51_large"}, ["image"])
+
+
+def test_images_lie_where_their_slots_are() -> None:
+    with pytest.raises(UsageError, match="not at link=0x8000"):
+        read_options({"link": "0x8000"}, ["image"])
+
+
+def test_an_update_needs_a_port_and_a_port_an_update() -> None:
+    with pytest.raises(UsageError, match="belong together"):
+        read_options({}, ["update"])
+    assert read_options({"port": "/dev/ttyACM0"}, ["update"]).port == "/dev/ttyACM0"
+
+
 def test_a_file_takes_no_bits(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").touch()
     with pytest.raises(UsageError, match=r"bits=4 with a file: net\.tflite") as error:
@@ -117,11 +174,13 @@ def test_a_file_takes_no_bits(tmp_path: Path) -> None:
 
 def test_the_help_has_every_option_board_and_model() -> None:
     text = help_text()
-    for name in ("board", "model", "bits", "keep_input", "release", "link"):
+    options = ("board", "model", "bits", "keep_input", "release", "link")
+    for name in (*options, "version", "counter", "key", "port"):
         assert f"    {name}=" in text
+    for target in ("run", "boot", "image", "update"):
+        assert f"    scons [NAME=VALUE ...] {target} " in text
     for name in [*board_names(), *model_names()]:
         assert name in text
-    assert " run " in text
 
 
 def test_scons_refuses_an_unknown_option_with_exit_code_2(tree: Tree) -> None:

@@ -46,7 +46,8 @@ def test_a_build_makes_nothing_outside_of_its_folder_but_the_compile_commands(tr
 
 def copied(tree: Tree) -> list[Path]:
     """What tests have put into the tree."""
-    return [tree.folder / p for p in (*PARTS, "SConstruct")] + [*tree.folder.glob("*.tflite")]
+    parts = (*PARTS, "SConstruct", ".venv")
+    return [tree.folder / part for part in parts] + [*tree.folder.glob("*.tflite")]
 
 
 def test_the_footprint_adds_up(tree: Tree) -> None:

@@ -181,6 +181,12 @@ def reverted(events: list[Event]) -> Event:
     return found
 
 
+def function_of(end: Event, made: Images) -> str | None:
+    """Return where in the firmware of slot A it happened."""
+    assert end.slot == 0 and end.pc is not None
+    return Symbols.read(made.firmware(0).with_suffix(".elf")).name(end.pc)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_WATCHDOG)
 def test_a_firmware_that_hangs_is_ended_by_the_watchdog_which_says_where(
@@ -193,11 +199,10 @@ def test_a_firmware_that_hangs_is_ended_by_the_watchdog_which_says_where(
     with powered(board, tmp_path, {0: hung, 1: signed(made, 1)}) as device:
         assert told(device, "torpor on").startswith(f"torpor on {name}, slot B 1.2.3 on trial")
         events = history(device)
-    symbols = Symbols.read(made.firmware(0).with_suffix(".elf"))
     assert [e.attempt for e in events if (e.kind, e.slot) == ("attempt", 0)] == [1, 2, 3]
     end = reverted(events)
-    assert (end.slot, end.reason.name) == (0, "watchdog")
-    assert symbols.name(end.pc) == "main"
+    assert end.reason.name == "watchdog"
+    assert function_of(end, made) == "main"
 
 
 def test_a_firmware_that_crashes_on_this_computer_comes_back_as_one_on_a_chip_does(
@@ -208,9 +213,8 @@ def test_a_firmware_that_crashes_on_this_computer_comes_back_as_one_on_a_chip_do
     with powered(board, tmp_path, {0: broken, 1: signed(made, 1)}) as device:
         assert told(device, "torpor on").startswith("torpor on native, slot B 1.2.3 on trial")
         end = reverted(history(device))
-    symbols = Symbols.read(made.firmware(0).with_suffix(".elf"))
-    assert (end.slot, end.reason.name) == (0, "fault")
-    assert symbols.name(end.pc) == "main"
+    assert end.reason.name == "fault"
+    assert function_of(end, made) == "main"
 
 
 def test_an_image_that_is_no_program_of_this_computer_is_a_fault(tmp_path: Path) -> None:

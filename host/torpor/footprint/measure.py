@@ -165,7 +165,7 @@ def part_of(obj: str) -> str:
     if path.name in ("plan.o", "model.o"):
         return {"plan.o": "plan", "model.o": "arena"}[path.name]
     if "gen" in path.parts:
-        return "port" if path.name == "board.o" else "wire"
+        return {"board.o": "port", "layout.o": "update", "key.o": "update"}.get(path.name, "wire")
     folder = path.parts[path.parts.index("obj") + 1]
     return "kernels" if path.parent.name == "kernels" else folder
 
