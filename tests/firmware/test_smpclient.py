@@ -20,7 +20,7 @@ from smpclient.transport.serial import Auto, BufferParams, SMPSerialTransport
 from tests.firmware.slots import SlotsDevice, crc_of, model
 from tests.firmware.terminal import Terminal
 from tests.mgmt.device import copy_plan, image_hash
-from tests.update.device import M0, A, B, Geometry, reason
+from tests.update.device import M0, A, B, Geometry
 
 FILE_BYTES = 64 * 1024
 BASE64 = 3 / 4
@@ -169,7 +169,3 @@ def test_a_model_is_uploaded_and_runs_without_a_reset(device: SlotsDevice) -> No
     assert [(i.image, i.active, i.confirmed) for i in images] == [(0, True, True), (M0, True, True)]
     assert device.plan_crc() == crc_of(plan)
     assert device.c.shim_resets == 0
-
-
-def test_the_numbers_of_reasons_are_those_of_the_header() -> None:
-    assert (reason("watchdog"), reason("self_test")) == (18, 20)

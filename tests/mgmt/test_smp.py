@@ -16,7 +16,7 @@ from smpclient.requests.file_management import FileDownload
 from smpclient.requests.image_management import ImageErase, ImageStatesRead, ImageStatesWrite
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 
-from tests.mgmt.device import ARENA, Device, copy_plan, image_hash, installed
+from tests.mgmt.device import Device, copy_plan, image_hash, installed
 from tests.support import images
 from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, NONE, A, B, Geometry, reason
 from torpor.update import messages
@@ -494,7 +494,3 @@ def test_a_verdict_that_nobody_outside_can_give_is_invalid(
     device.ask(ImageStatesWrite(hash=image_hash(with_second(device))))
     assert device.exchange(64, 2, body, write=True) == {"rc": MGMT_ERR.EINVAL}
     assert device.state().trial == B
-
-
-def test_the_arena_of_these_tests_is_what_firmware_says_of_itself() -> None:
-    assert struct.unpack_from("<I", images.capability(arena=ARENA), 4) == (ARENA,)
