@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Bring new firmware or a new model to a device, and wait until it has confirmed it.
+"""Bring new firmware or a new model to a device.
 
 FILE is an image, or the folder of a build with the pair of firmware images. The device tries the
 image: it confirms itself after its self-test, or the device goes back to what ran before and says
-why. What was confirmed is never overwritten. If the cable or the power is lost, the update goes on
+why. The command waits for that. What was confirmed is never overwritten. If the cable or the power is lost, the update goes on
 when the device is back; the same command goes on where an interrupted one was.
 
 Exits 0 when the image is confirmed, 1 when the device went back, 8 when the image does not fit the
@@ -58,16 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=COMPONENTS,
         const=COMPONENTS[FIRMWARE],
-        help="try the version in the other slot again (default: firmware)",
+        metavar="PART",
+        help="try what is in the other slot again: firmware (default) or model",
     )
     parser.add_argument(
-        "--reject", choices=COMPONENTS, help="end a trial: the device goes back now"
+        "--reject",
+        choices=COMPONENTS,
+        metavar="PART",
+        help="end the trial of firmware or model: the device goes back now",
     )
     parser.add_argument("--slot", choices=("A", "B"), help="for firmware; default: the free one")
     parser.add_argument(
         "--model-slot",
         type=int,
         choices=range(len(MODEL_SLOTS)),
+        metavar="N",
         help="for a model; default: a free one, else the one that was not used for longest",
     )
     parser.add_argument(

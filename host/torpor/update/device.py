@@ -336,7 +336,7 @@ class Device:
             )
         return NoAnswerError(
             f"no answer from {self.port}",
-            "is it the right port, and has its bootloader a firmware to run? (scons board=... image)",
+            "is it the right port, and has the bootloader a firmware to run (scons ... image)?",
         )
 
     def speaks_records(self) -> bool:
