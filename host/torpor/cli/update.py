@@ -4,8 +4,9 @@
 
 FILE is an image, or the folder of a build with the pair of firmware images. The device tries the
 image: it confirms itself after its self-test, or the device goes back to what ran before and says
-why. The command waits for that. What was confirmed is never overwritten. If the cable or the power is lost, the update goes on
-when the device is back; the same command goes on where an interrupted one was.
+why. The command waits for that. What was confirmed is never overwritten. If the cable or the power
+is lost, the update goes on when the device is back; the same command goes on where an interrupted
+one was.
 
 Exits 0 when the image is confirmed, 1 when the device went back, 8 when the image does not fit the
 device, 7 when the device does not answer or refuses, 2 when nothing can be done now.
