@@ -97,3 +97,35 @@ def test_an_update_is_confirmed_and_a_crashing_one_is_explained(bench: Bench) ->
 
     done = bench.torpor("update", "--back")
     assert (done.returncode, done.stdout) == (0, "1.0.0 in slot A runs and is confirmed\n"), done
+
+
+def test_emulate_makes_a_new_device_that_lasts_from_one_run_to_the_next(tmp_path: Path) -> None:
+    """Two commands are all that a person needs for a device that can be updated."""
+    require(load_board("native"))
+    words = ["--board", "native", "--flash", str(tmp_path / "flash")]
+    words += ["--link", str(tmp_path / "port")]
+    for run in range(2):
+        process = subprocess.Popen(
+            [TORPOR, "emulate", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        found = subprocess.run(
+            [TORPOR, "slots", "--json", "--port", str(tmp_path / "port")],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        slots = {slot["slot"]: slot["state"] for slot in json.loads(found.stdout)["slots"]}
+        assert slots["A"] == "running, confirmed"
+        process.send_signal(signal.SIGINT)
+        _, talk = process.communicate(timeout=30)
+        assert ("is new: firmware.bin is in slot A" in talk) == (run == 0)
+
+
+def test_a_board_without_slots_is_no_device_to_update(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [TORPOR, "emulate", "--board", "nrf51_large", "--flash", str(tmp_path / "flash")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == "torpor: board 'nrf51_large' has no slots for updates"

@@ -5,9 +5,11 @@
 Prints the path of the port, which any program may open, and runs until Ctrl-C (or SIGTERM), which
 ends the emulator too. Builds the firmware first unless --elf names one.
 
-With --flash the flash lasts from one run to the next, in a file that is made, erased, if it is not
-there. `kill -USR1` to this process presses the reset button; `kill -USR2` cuts the power and gives
-it back: RAM is lost, the flash is not, the serial port stays open.
+With --flash it is a device that can be updated: the bootloader runs, and the flash with its slots
+lasts from one run to the next, in a file. If the file is not there it is made, and the firmware
+programmed into slot A, as a factory does (with --elf it is left erased). `kill -USR1` to this
+process presses the reset button; `kill -USR2` cuts the power and gives it back: RAM is lost, the
+flash is not, the serial port stays open.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from torpor import emulate
-from torpor.board import load_board
+from torpor.board import Board, load_board
 from torpor.emulate import firmware
 from torpor.errors import UsageError
 
@@ -70,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
-    parser.add_argument("--flash", type=Path, metavar="FILE", help="where the flash lasts")
+    parser.add_argument(
+        "--flash",
+        type=Path,
+        metavar="FILE",
+        help="a file for the flash: a device that can be updated",
+    )
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the serial port")
 
 
@@ -78,12 +85,34 @@ def _model(words: str) -> str | Path:
     return Path(words) if words.endswith(".tflite") else words
 
 
+def _updatable(board: Board, model: str | Path, bits: int, flash: Path) -> Path:
+    """Build bootloader and images, return the former; a flash that is new gets the firmware."""
+    if board.slots is None:
+        raise UsageError(f"board '{board.name}' has no slots for updates", "leave --flash out")
+    made = firmware.build_images(board, model, bits)
+    is_new = not flash.exists()
+    file = emulate.FlashFile(board, flash)
+    if is_new:
+        file.program(board.slots.firmware[0], made.firmware(0).read_bytes())
+        print(f"{flash} is new: {made.firmware(0).name} is in slot A", file=sys.stderr)
+    return made.boot
+
+
+def _elf(args: argparse.Namespace, board: Board) -> Path:
+    """Return what is to run, built if need be."""
+    if args.elf:
+        return Path(args.elf)
+    if args.flash:
+        return _updatable(board, _model(args.model), args.bits, args.flash)
+    return firmware.build(board.name, _model(args.model), args.bits).elf
+
+
 def run(args: argparse.Namespace) -> int:
     """Emulate until a signal comes; 0 then."""
     board = load_board(args.board)
     with _until_stopped():
         buttons = _Buttons()
-        elf = args.elf or firmware.build(board.name, _model(args.model), args.bits).elf
+        elf = _elf(args, board)
         with (
             emulate.start(board, elf, flash=args.flash) as emulator,
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,
