@@ -183,6 +183,15 @@ def test_what_was_rejected_can_be_tried_again_without_sending_it(
     assert it.kinds().count("upload") == 1
 
 
+def test_what_is_there_but_not_whole_is_sent(it: Toy, socket: Port, pair: Path) -> None:
+    image = (pair / "firmware-b.bin").read_bytes()
+    it.device.load(B, image[:-10])
+    done = torpor("update", pair, "--port", socket.name)
+    assert (done.returncode, done.stdout) == (0, "1.1.0 in slot B runs and is confirmed\n"), done
+    assert "it is not whole: the device refuses: the signature is wrong" in done.stderr
+    assert it.device.slot(B)[: len(image)] == image
+
+
 def test_a_failed_update_is_an_object_with_the_reason(it: Toy, socket: Port, pair: Path) -> None:
     it.outcomes["1.1.0"] = "fault"
     done = torpor("update", pair, "--port", socket.name, "--json")

@@ -125,13 +125,33 @@ def _install(
     _say_what_else(args.file, chosen, status)
     updater = _updater(device, args)
     image = SlotImage(str(chosen.file.image.version), chosen.file.image.hash)
-    begin, sent = time.monotonic(), 0
-    if chosen.step == "send":
-        sent = _send(updater, chosen)
-    elif chosen.step != "nothing":
+    begin, sent, outcome = time.monotonic(), 0, None
+    if chosen.step != "send":
         _tell(f"{image.version} is in {slot_name(chosen.slot)} already")
-    outcome = _try(updater, chosen.slot, image, chosen.step, args)
+        outcome = _try_what_is_there(updater, chosen, image, args)
+    if outcome is None:
+        sent = _send(updater, chosen)
+        outcome = _try(updater, chosen.slot, image, "arm", args)
     return _report(outcome, args, status.board, sent, time.monotonic() - begin)
+
+
+def _try_what_is_there(
+    updater: "Updater", chosen: choice.Choice, image: SlotImage, args: argparse.Namespace
+) -> "Outcome | None":
+    """Try an image that is in its slot.
+
+    Returns:
+        None if the device finds it damaged: an upload may have been interrupted near its end.
+    """
+    from torpor.update.device import RefusedError  # noqa: PLC0415  (imports smpclient)
+
+    try:
+        return _try(updater, chosen.slot, image, chosen.step, args)
+    except RefusedError as error:
+        if chosen.step != "arm" or not error.is_about_image:
+            raise
+        _tell(f"it is not whole: {error.message}")
+        return None
 
 
 def _send(updater: "Updater", chosen: choice.Choice) -> int:
