@@ -24,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "host"), str(ROOT / "site_scons")]
 
 from torpor.board import Board, board_names, load_board  # noqa: E402
-from torpor.footprint.mapfile import pieces  # noqa: E402
+from torpor.footprint.mapfile import loaded_objects, pieces  # noqa: E402
+from torpor.paths import variant  # noqa: E402
 from torpor_build import config, linker  # noqa: E402
 
 TABLE = ROOT / "host" / "torpor" / "compile" / "code_sizes.toml"
@@ -65,13 +66,11 @@ class Linker:
     """
 
     def __init__(self, board: Board, folder: Path) -> None:
-        objects = ROOT / "build" / board.name / "obj"
-        objects.mkdir(parents=True, exist_ok=True)
-        scons = [sys.executable, "-m", "SCons", "-s", f"board={board.name}", f"{objects}"]
-        subprocess.run(scons, cwd=ROOT, check=True)
+        scons = [sys.executable, "-m", "SCons", "-s", f"board={board.name}"]
+        subprocess.run(scons, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         self._board = board
         self._folder = folder
-        self._objects = [str(path) for path in sorted(objects.rglob("*.o"))]
+        self._objects = [str(ROOT / path) for path in firmware_objects(board)]
         (folder / "plan.c").write_text(STUB_PLAN)
         (folder / "script.ld").write_text(linker.script(board))
         self._gcc("-c", "plan.c", "-o", "plan.o")
@@ -97,6 +96,13 @@ class Linker:
             *(f"-I{ROOT / 'firmware'}", *arguments),
         ]
         subprocess.run(command, cwd=self._folder, check=True)
+
+
+def firmware_objects(board: Board) -> list[str]:
+    """Return the objects that every firmware of a board consists of, whatever its model."""
+    out = f"build/{board.name}"
+    text = (ROOT / out / variant("motion") / "firmware.map").read_text()
+    return [path for path in loaded_objects(text) if path.startswith(f"{out}/obj/")]
 
 
 def flash_pieces(text: str) -> dict[Piece, int]:

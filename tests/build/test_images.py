@@ -159,6 +159,7 @@ def test_a_kernel_that_is_reserved_and_does_not_exist_is_named(tree: Tree) -> No
 
 
 def test_cleaning_removes_images_and_bootloader(tree: Tree) -> None:
+    shutil.rmtree(tree.folder / "build" / "native", ignore_errors=True)
     tree.build("board=native", MODEL, "image")
     tree.build("board=native", MODEL, "image", "-c")
     tree.build("board=native", MODEL, "-c")

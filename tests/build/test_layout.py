@@ -113,7 +113,6 @@ def test_the_counts_of_slots_are_those_of_the_firmware() -> None:
         ),
         ("boot", "0", "'slots.boot' is 0x0", "at most 0x40000"),
         ("boot", "0x40400", "'slots.boot' is 0x40400", "at most 0x40000"),
-        ("reserve", "[1]", "'models.reserve' must be a list of texts, not [1]", ""),
     ],
 )
 def test_a_layout_that_cannot_be_is_refused_with_the_key(
@@ -124,6 +123,12 @@ def test_a_layout_that_cannot_be_is_refused_with_the_key(
     assert error.value.message.startswith(f"{FILE}: ")
     assert message in error.value.message
     assert hint in error.value.hint
+
+
+def test_kernels_are_reserved_by_name() -> None:
+    text = re.sub(r"reserve = \[[^]]*\]", "reserve = [1]", TEXT)
+    with pytest.raises(UsageError, match=r"'models\.reserve' must be a list of texts, not \[1\]"):
+        parse_board("x", text, FILE)
 
 
 def test_a_journal_of_one_large_block_is_refused() -> None:
