@@ -9,6 +9,9 @@
 
 #include "hal/flash.h"
 
+#define ERASED    0xFF
+#define BLOCK_MAX (1u << 20)
+
 flash_sim_t flash_sim;
 
 static bool violation(const char *what)
@@ -44,17 +47,38 @@ static void tear(uint8_t *old, const uint8_t *target, uint32_t length)
     }
 }
 
-/* Counts an operation that makes `bytes` of `target`; false if power fails in it. */
-static bool operate(uint8_t *bytes, const uint8_t *target, uint32_t length)
+static void mark_dirty(uint32_t offset, uint32_t length)
 {
-    flash_sim.operations++;
-    if (flash_sim.operations == flash_sim.cut_at) {
-        tear(bytes, target, length);
-        flash_sim.dead = true;
-        return false;
+    if (flash_sim.dirty == NULL || length == 0) {
+        return;
     }
-    memcpy(bytes, target, length);
-    return true;
+    uint32_t last = (offset + length - 1) / flash_sim.erase_size;
+    for (uint32_t block = offset / flash_sim.erase_size; block <= last; block++) {
+        flash_sim.dirty[block] = 1;
+    }
+}
+
+/* Counts `count` operations that make `target` of `length` bytes, `length / count` each; false if
+ * power fails in one of them. */
+static bool operate(uint32_t offset, const uint8_t *target, uint32_t length, uint32_t count)
+{
+    uint8_t *bytes = flash_sim.bytes + offset;
+    uint64_t first = flash_sim.operations + 1;
+    mark_dirty(offset, length);
+    if (flash_sim.cut_at < first || flash_sim.cut_at >= first + count) {
+        memcpy(bytes, target, length);
+        flash_sim.operations += count;
+        return true;
+    }
+    uint32_t size = length / count;
+    uint32_t done = (uint32_t)(flash_sim.cut_at - first) * size;
+    memcpy(bytes, target, done);
+    tear(bytes + done, target + done, size);
+    flash_sim.operations = flash_sim.cut_at;
+    flash_sim.dead = true;
+    flash_sim.cut_offset = offset + done;
+    flash_sim.cut_erase = size > flash_sim.write_size;
+    return false;
 }
 
 void flash_start(void)
@@ -66,27 +90,39 @@ const uint8_t *flash_at(uint32_t offset)
     return flash_sim.bytes + offset;
 }
 
+/* A block that is erased. */
+static const uint8_t *erased_block(void)
+{
+    static uint8_t block[BLOCK_MAX];
+    if (block[0] != ERASED) {
+        memset(block, ERASED, sizeof block);
+    }
+    return block;
+}
+
 bool flash_erase(uint32_t offset)
 {
-    static uint8_t erased[1 << 20];
     if (flash_sim.dead) {
         return false;
     }
     if (offset % flash_sim.erase_size != 0 || offset >= flash_sim.size) {
         return violation("erase of what is no block");
     }
-    memset(erased, 0xFF, flash_sim.erase_size);
-    return operate(flash_sim.bytes + offset, erased, flash_sim.erase_size);
+    return operate(offset, erased_block(), flash_sim.erase_size, 1);
 }
 
-static bool program_unit(uint8_t *unit, const uint8_t *data)
+/* Length of the whole units from `offset` on that are erased, at most `length`. */
+static uint32_t erased_length(uint32_t offset, uint32_t length)
 {
-    for (uint32_t i = 0; i < flash_sim.write_size; i++) {
-        if (unit[i] != 0xFF) {
-            return violation("programming of a unit that is not erased");
-        }
+    const uint8_t *bytes = flash_sim.bytes + offset;
+    if (length <= BLOCK_MAX && memcmp(bytes, erased_block(), length) == 0) {
+        return length;
     }
-    return operate(unit, data, flash_sim.write_size);
+    uint32_t i = 0;
+    while (i < length && bytes[i] == ERASED) {
+        i++;
+    }
+    return i - i % flash_sim.write_size;
 }
 
 bool flash_program(uint32_t offset, const void *data, uint32_t length)
@@ -94,16 +130,16 @@ bool flash_program(uint32_t offset, const void *data, uint32_t length)
     if (flash_sim.dead) {
         return false;
     }
-    if (offset % flash_sim.write_size != 0 || length % flash_sim.write_size != 0 ||
-        offset > flash_sim.size || length > flash_sim.size - offset) {
+    uint32_t unit = flash_sim.write_size;
+    if (offset % unit != 0 || length % unit != 0 || offset > flash_sim.size ||
+        length > flash_sim.size - offset) {
         return violation("programming of what are no whole units");
     }
-    for (uint32_t i = 0; i < length; i += flash_sim.write_size) {
-        if (!program_unit(flash_sim.bytes + offset + i, (const uint8_t *)data + i)) {
-            return false;
-        }
+    uint32_t good = erased_length(offset, length);
+    if (!operate(offset, data, good, good / unit)) {
+        return false;
     }
-    return true;
+    return good == length || violation("programming of a unit that is not erased");
 }
 
 void flash_sim_power_on(void)

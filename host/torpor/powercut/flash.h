@@ -33,6 +33,9 @@ typedef struct {
     bool dead;
     uint32_t violations; /* calls that broke a rule: bounds, alignment, a unit that is not erased */
     const char *violation; /* the first one */
+    uint8_t *dirty;        /* a byte for each block, set when it changes; NULL: nobody asks */
+    uint32_t cut_offset;   /* where power failed, */
+    bool cut_erase;        /* in an erase */
 } flash_sim_t;
 
 extern flash_sim_t flash_sim;

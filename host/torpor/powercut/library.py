@@ -8,10 +8,12 @@ cffi are those of the headers themselves.
 
 import functools
 import hashlib
+import os
 import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,13 @@ from torpor.third_party import library as third_party
 HERE = Path(__file__).parent
 LIBRARIES = ("monocypher", "bearssl")
 HEADERS = ("reason", "layout", "verify", "image", "journal", "update", "upload")
+PROOF_HEADERS = ("flash", "trace", "remember", "scenario", "view", "judge", "proof")
+KERNELS = ("COPY",)
+"""What the models of the proof consist of."""
+
+WRAPPED = ("infer_invoke", "verify_hash", "verify_signature")
+"""Functions that the linker sends to device.c and remember.c, which call them if need be."""
+
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
 FLAGS = ("-std=c11", "-O2", "-fPIC", f"-I{HERE}")
 
@@ -37,7 +46,7 @@ def cdef_of(header: Path) -> str:
     """Return what cffi can read of a C header: declarations, with the values of plain macros."""
     text = re.sub(r"/\*.*?\*/", " ", header.read_text(encoding="utf-8"), flags=re.S)
     text = re.sub(r"static inline .*?\n}\n", "", text, flags=re.S)
-    return declarations(text).replace("__attribute__((noreturn))", "")
+    return re.sub(r"__attribute__\(\(.*?\)\)(?=;)", "", declarations(text))
 
 
 def macros_of(headers: Sequence[Path]) -> dict[str, str]:
@@ -65,56 +74,62 @@ def cdef(headers: Sequence[Path]) -> str:
 
 
 def build(
-    name: str, sources: Sequence[Path], flags: Sequence[str], firmware: Path = FIRMWARE
+    name: str,
+    sources: Sequence[Path],
+    flags: Sequence[str],
+    firmware: Path = FIRMWARE,
+    link: Sequence[str] = (),
 ) -> Path:
     """Compile C sources and the crypto libraries to a shared library; return its path.
 
-    It is built once for each content of sources, headers and flags.
+    It is built once for each content of sources, headers and flags, and so is each of its objects.
 
     Args:
         name: part of the file name.
         sources: C files of ours.
         flags: further compiler flags.
         firmware: the tree with the sources' headers.
+        link: further flags for linking.
     """
-    headers = [*firmware.rglob("*.h"), *HERE.glob("*.h")]
-    digest = hashlib.sha256("\0".join([compiler(), *flags]).encode())
-    for path in sorted({*sources, *headers}):
-        digest.update(f"\0{path.name}\0".encode() + path.read_bytes())
-    target = CACHE / f"lib{name}-{digest.hexdigest()[:16]}.so"
-    if not target.exists():
-        _link(target, sources, [*flags, f"-I{firmware}"])
+    third = [flag for name in LIBRARIES for flag in third_party(name).flags]
+    flags = [*FLAGS, *WARNINGS, *flags, f"-I{firmware}", *third]
+    headers = hashlib.sha256("\0".join([compiler(), *FLAGS, *WARNINGS]).encode())
+    for path in sorted([*firmware.rglob("*.h"), *HERE.glob("*.h")]):
+        headers.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda s: _object(s, flags, headers.digest()), sources))
+    objects += _third_party_objects()
+    key = hashlib.sha256("\0".join([*map(str, objects), *link]).encode()).hexdigest()[:16]
+    target = CACHE / f"lib{name}-{key}.so"
+    _make(target, [*flags, "-shared", *link, *map(str, objects)])
     return target
 
 
-def _link(target: Path, sources: Sequence[Path], flags: Sequence[str]) -> None:
+def _object(source: Path, flags: Sequence[str], headers: bytes) -> Path:
+    own = [flag for flag in flags if not flag.startswith("-I")]
+    key = hashlib.sha256("\0".join(own).encode() + headers + source.read_bytes()).hexdigest()[:16]
+    target = CACHE / f"{source.stem}-{key}.o"
+    _make(target, [*flags, "-c", str(source)])
+    return target
+
+
+def _make(target: Path, arguments: Sequence[str]) -> None:
+    """Run the compiler, unless its output is there; it appears at once and complete."""
+    if target.exists():
+        return
     CACHE.mkdir(parents=True, exist_ok=True)
-    third = [third_party(name) for name in LIBRARIES]
-    include = [flag for library in third for flag in library.flags]
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         output = Path(folder) / target.name
-        command = [compiler(), *FLAGS, *WARNINGS, *flags, *include, "-shared", "-o", str(output)]
-        _run([*command, *map(str, sources), *map(str, _third_party_objects())])
+        _run([compiler(), *arguments, "-o", str(output)])
         output.replace(target)
 
 
 @functools.cache
 def _third_party_objects() -> list[Path]:
     """Compile the crypto libraries, optimised and without sanitizers: they are not ours to test."""
-    objects = []
-    for name in LIBRARIES:
-        library = third_party(name)
-        for source in library.sources:
-            key = hashlib.sha256(source.read_bytes() + compiler().encode()).hexdigest()[:16]
-            objects.append(CACHE / f"{name}-{source.stem}-{key}.o")
-            if not objects[-1].exists():
-                CACHE.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-                    output = Path(folder) / "x.o"
-                    _run([compiler(), *FLAGS, *library.own_flags, "-c", str(source),
-                          "-o", str(output)])  # fmt: skip
-                    output.replace(objects[-1])
-    return objects
+    flags = [*FLAGS, *(flag for name in LIBRARIES for flag in third_party(name).own_flags)]
+    sources = [path for name in LIBRARIES for path in third_party(name).sources]
+    return [_object(source, flags, compiler().encode()) for source in sources]
 
 
 def _run(command: Sequence[str]) -> None:
@@ -130,12 +145,39 @@ def open_update(sanitizer: str = "none") -> tuple[cffi.FFI, Any]:
     Args:
         sanitizer: a key of torpor.engine.library.SANITIZERS.
     """
-    ffi = cffi.FFI()
-    headers = [*(FIRMWARE / "update" / f"{name}.h" for name in HEADERS), HERE / "flash.h"]
-    text = cdef([FIRMWARE / "hal" / "flash.h", *headers])
-    text = re.sub(
-        r"extern const update_\w+ update_\w+;", "", text
-    )  # the build's, not the library's
-    ffi.cdef(text)
     sources = [*update_sources(), HERE / "flash.c"]
-    return ffi, ffi.dlopen(str(build(f"update-{sanitizer}", sources, SANITIZERS[sanitizer])))
+    library = build(f"update-{sanitizer}", sources, SANITIZERS[sanitizer])
+    ffi = _declared([HERE / "flash.h"])
+    return ffi, ffi.dlopen(str(library))
+
+
+def proof_library(sanitizer: str = "none", firmware: Path = FIRMWARE) -> Path:
+    """Build firmware/update and what an application needs to choose its model, with the proof.
+
+    Args:
+        sanitizer: a key of torpor.engine.library.SANITIZERS.
+        firmware: a tree like firmware/.
+    """
+    infer = [*(firmware / "infer").glob("*.c"), *(firmware / "infer" / "ops").glob("*.c")]
+    kernels = [firmware / "infer" / "kernels" / f"{name.lower()}.c" for name in KERNELS]
+    sources = [*update_sources(firmware), firmware / "mgmt" / "models.c", *sorted(infer), *kernels]
+    flags = SANITIZERS[sanitizer]
+    wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    return build(f"proof-{sanitizer}", [*sources, *sorted(HERE.glob("*.c"))], flags, firmware, wrap)
+
+
+@functools.cache
+def open_proof(library: Path) -> tuple[cffi.FFI, Any]:
+    """Return (ffi, library) of what proof_library() has built."""
+    ffi = _declared([HERE / f"{name}.h" for name in PROOF_HEADERS])
+    return ffi, ffi.dlopen(str(library))
+
+
+def _declared(headers: Sequence[Path]) -> cffi.FFI:
+    """Return a cffi object that knows firmware/update and `headers`."""
+    update = [FIRMWARE / "update" / f"{name}.h" for name in HEADERS]
+    text = cdef([FIRMWARE / "hal" / "flash.h", *update, *headers])
+    ffi = cffi.FFI()
+    # layout and key are the build's, not the library's
+    ffi.cdef(re.sub(r"extern const update_\w+ update_\w+;", "", text))
+    return ffi

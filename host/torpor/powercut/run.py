@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Goes through the states of all scenarios, in as many processes as there are cores."""
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torpor.board import Board
+from torpor.errors import UsageError, unknown_name
+from torpor.powercut.geometry import Geometry, geometry
+from torpor.powercut.images import FIRMWARE, ImageSpec, make, plan
+from torpor.powercut.library import proof_library
+from torpor.powercut.proof import Counts, Cut, Failure, Prepared, Proof, Range
+from torpor.powercut.scenarios import IMAGES, Scenario, scenarios
+
+SMALL = 4096
+"""Bytes of a firmware image at most where all pairs of cuts are tried."""
+
+FACTORY_BYTES, FACTORY_ARENA = 320, 512
+PIECES = 96
+"""Into so many parts the states of a long scenario are divided."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is proven.
+
+    Attributes:
+        board: whose flash it is.
+        size: bytes of a firmware image.
+        model_size: bytes of a model image.
+        write: another write unit than the board's.
+        erase: another erase block than the board's.
+        seed: of all that is random.
+        every: cuts are at every so manyth operation only, second ones accordingly.
+        names: of scenarios; none: all.
+    """
+
+    board: Board
+    size: int = 65536
+    model_size: int = 8192
+    write: int | None = None
+    erase: int | None = None
+    seed: int = 1
+    every: int = 1
+    names: tuple[str, ...] = ()
+
+    def geometry(self, *, small: bool = False) -> Geometry:
+        """Return the flash; the one of scenarios with small images if `small`."""
+        size = min(self.size, SMALL) if small else self.size
+        return geometry(self.board, size, self.model_size, write=self.write, erase=self.erase)
+
+
+@dataclass
+class Result:
+    """What became of a scenario.
+
+    Attributes:
+        name: of it.
+        operations: of the flash, without a cut.
+        counts: of its states.
+        seconds: that all processes took together.
+    """
+
+    name: str
+    operations: int
+    counts: Counts = field(default_factory=Counts)
+    seconds: float = 0.0
+
+
+def wanted_scenarios(settings: Settings) -> list[Scenario]:
+    """Return the scenarios that are meant.
+
+    Raises:
+        UsageError: there is no scenario of that name.
+    """
+    known = {scenario.name: scenario for scenario in scenarios(settings.geometry())}
+    for name in settings.names:
+        if name not in known:
+            raise unknown_name("scenario", name, known)
+    return [known[name] for name in settings.names or known]
+
+
+def prepare(settings: Settings) -> list[Prepared]:
+    """Return the scenarios with their images, which takes a tenth of a second for each image.
+
+    Raises:
+        UsageError: a scenario or a size that cannot be.
+    """
+    wanted = [(scenario, _keys(settings, scenario)) for scenario in wanted_scenarios(settings)]
+    keys = list(dict.fromkeys(key for _, own in wanted for key in own))
+    with ThreadPoolExecutor(multiprocessing.cpu_count()) as pool:
+        made = dict(zip(keys, pool.map(lambda key: make(*key), keys), strict=True))
+    factory = plan(FACTORY_ARENA, FACTORY_BYTES, seed=0)
+    return [
+        Prepared(scenario, own[0][1], tuple(made[key] for key in own), factory)
+        for scenario, own in wanted
+    ]
+
+
+def _keys(settings: Settings, scenario: Scenario) -> list[tuple[ImageSpec, Geometry, int]]:
+    """Return what make() takes for each image of a scenario."""
+    place = settings.geometry(small=scenario.small)
+    firmware = min(settings.size, SMALL) if scenario.small else settings.size
+    return [
+        (
+            IMAGES[name],
+            place,
+            firmware if IMAGES[name].component == FIRMWARE else settings.model_size,
+        )
+        for name in scenario.images
+    ]
+
+
+# ---- one process
+
+
+_library = Path()
+_prepared: list[Prepared] = []
+_open: dict[int, Proof] = {}
+
+
+def _start(library: Path, prepared: list[Prepared]) -> None:
+    """Make a process ready."""
+    global _library  # noqa: PLW0603 - a process has one
+    _library = library
+    _prepared[:] = prepared
+
+
+def _proof(number: int) -> Proof:
+    """Return the open proof of scenario `number`; another one is closed."""
+    if number not in _open:
+        for other in _open.values():
+            other.close()
+        _open.clear()
+        _open[number] = Proof(_library, _prepared[number])
+    return _open[number]
+
+
+def _piece(number: int, wanted: Range) -> tuple[int, Range, Counts, float]:
+    """Go through states of scenario `number`."""
+    begin = time.process_time()
+    proof = _proof(number)
+    proof.forget()
+    proof.run(wanted)
+    return number, wanted, proof.counts(), time.process_time() - begin
+
+
+# ---- all of them
+
+
+class Campaign:
+    """All states that are wanted.
+
+    Args:
+        settings: what is proven.
+
+    Attributes:
+        results: one for each scenario; complete after run().
+        total: number of operations that are cut first.
+
+    Raises:
+        UsageError: a scenario or a size that cannot be.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._library = proof_library()
+        self._prepared = prepare(settings)
+        self.results = [_uncut(self._library, one) for one in self._prepared]
+        self._pieces = [
+            (number, wanted)
+            for number, one in enumerate(self._prepared)
+            for wanted in _pieces(settings, one.scenario, self.results[number].operations)
+        ]
+        # those of the most states first, so that in the end nobody waits for a long one
+        self._pieces.sort(key=lambda piece: not self._prepared[piece[0]].scenario.small)
+        self.total = sum(wanted.end - wanted.first for _, wanted in self._pieces)
+
+    def run(self, processes: int, show: Callable[[int], None] = lambda _done: None) -> None:
+        """Go through all states.
+
+        Args:
+            processes: how many work at the same time.
+            show: called now and then with how many first operations are done.
+        """
+        done = 0
+        for number, wanted, counts, seconds in _all(
+            self._library, self._prepared, self._pieces, processes
+        ):
+            self.results[number].counts.add(counts)
+            self.results[number].seconds += seconds
+            done += wanted.end - wanted.first
+            show(done)
+
+
+def _uncut(library: Path, prepared: Prepared) -> Result:
+    """Go through a scenario without a cut; if that fails, it is the one state that there is."""
+    with Proof(library, prepared) as proof:
+        operations = proof.operations()
+        result = Result(prepared.scenario.name, operations, proof.counts())
+    result.counts.states += result.counts.failing
+    return result
+
+
+def _pieces(settings: Settings, scenario: Scenario, operations: int) -> Iterator[Range]:
+    step = max(1, operations // PIECES) if scenario.upload else max(1, operations // 4)
+    for first in range(1, operations + 1, step):
+        yield Range(
+            first,
+            min(first + step, operations + 1),
+            settings.every,
+            scenario.alone_gap * settings.every,
+            scenario.client_gap * settings.every,
+            settings.seed,
+        )
+
+
+def _all(
+    library: Path,
+    prepared: Sequence[Prepared],
+    pieces: Sequence[tuple[int, Range]],
+    processes: int,
+) -> Iterator[tuple[int, Range, Counts, float]]:
+    """Yield what becomes of each piece, in any order."""
+    if processes == 1:
+        _start(library, list(prepared))
+        yield from (_piece(*piece) for piece in pieces)
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, spawn, _start, (library, list(prepared))) as pool:
+        try:
+            for future in as_completed([pool.submit(_piece, *piece) for piece in pieces]):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def replay(settings: Settings, cuts: Sequence[Cut]) -> tuple[list[str], Failure | None]:
+    """Go through one state of the one scenario that `settings` name.
+
+    Returns:
+        what happens, a line each, and what is wrong with it.
+
+    Raises:
+        UsageError: there is no such state.
+    """
+    (prepared,) = prepare(settings)
+    with Proof(proof_library(), prepared) as proof:
+        lines = proof.trace(cuts, settings.seed)
+        counts = proof.counts()
+    if not counts.states:
+        raise UsageError(
+            f"no state of {prepared.scenario.name} has the cuts {', '.join(map(str, cuts))}",
+            "there are fewer operations from where power comes to the end",
+        )
+    return lines, counts.failures[0] if counts.failures else None
