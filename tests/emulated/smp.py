@@ -75,43 +75,48 @@ class Smp:
         raise AssertionError(f"no answer to {body}, it said {self.said[-5:]}")
 
     def _await(self, request: bytes, deadline: float) -> bytes | None:
+        """Return the answer, or None if it does not come in time."""
         while (left := deadline - time.monotonic()) > 0:
-            for event in self._decoder.feed(self.emulator.transport.read(min(left, SLICE_S))):
-                if isinstance(event, framing.Text):
-                    self.said.append(str(event))
-                elif isinstance(event, framing.Smp) and (
-                    message := self._assembler.feed(event.line)
-                ):
-                    if answers(message, request):
-                        return message
-            if self.interrupted():
-                raise Interrupted
+            for message in self._messages(min(left, SLICE_S)):
+                if answers(message, request):
+                    return message
         return None
+
+    def _messages(self, timeout: float) -> list[bytes]:
+        """Return what has arrived; lines of text are noted."""
+        found = []
+        for event in self._decoder.feed(self.emulator.transport.read(timeout)):
+            if isinstance(event, framing.Text):
+                self.said.append(str(event))
+            elif isinstance(event, framing.Smp) and (message := self._assembler.feed(event.line)):
+                found.append(message)
+        if self.interrupted():
+            raise Interrupted
+        return found
 
     def listen(self, words: str) -> None:
         """Wait until the device prints a line that begins so."""
         deadline = time.monotonic() + PATIENCE_S
         while not any(line.startswith(words) for line in self.said):
             assert time.monotonic() < deadline, self.said[-5:]
-            for event in self._decoder.feed(self.emulator.transport.read(SLICE_S)):
-                if isinstance(event, framing.Text):
-                    self.said.append(str(event))
-            if self.interrupted():
-                raise Interrupted
+            self._messages(SLICE_S)
 
     def status(self) -> dict[str, Any]:
         return self.ask(READ, SLOTS, 0)
 
-    def history(self) -> list[bytes]:
-        """Return all events that are still there."""
+    def history(self, start: int = 0) -> list[bytes]:
+        """Return the records of all events from number `start` on that are still there."""
         found: list[bytes] = []
-        start = 0
         while True:
             page = self.ask(READ, SLOTS, 1, **{"from": start})
             found += page["events"]
             start = max(start, page["oldest"]) + len(page["events"])
             if start >= page["next"]:
                 return found
+
+    def next_event(self) -> int:
+        """Return the number of the event that is to be next."""
+        return int(self.ask(READ, SLOTS, 1, **{"from": 2**32 - 1})["next"])
 
     def upload(self, slot: int, data: bytes) -> None:
         """Send a file, from where the device has it on."""
@@ -125,5 +130,14 @@ class Smp:
         """Put an image on trial."""
         self.ask(WRITE, IMAGE, 0, hash=image_hash, confirm=False)
 
+    def erase(self, slot: int) -> None:
+        self.ask(WRITE, IMAGE, 5, slot=slot)
+
+    def end_trial(self, component: int, reason: int) -> None:
+        self.ask(WRITE, SLOTS, 2, component=component, reason=reason)
+
     def reset(self) -> None:
+        """Let the device restart, and wait until its application is there."""
         self.ask(WRITE, OS, 5)
+        self.said.clear()
+        self.listen("torpor on")

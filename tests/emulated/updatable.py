@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Devices as they leave the factory, and images to update them with: good, hanging, crashing."""
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.emulated.smp import Smp
+from torpor import emulate
+from torpor.board import Board, load_board
+from torpor.board.layout import HEADER_BYTES
+from torpor.emulate import Emulator, FlashFile, firmware, functions
+from torpor.emulate.debugger import Code
+from torpor.image.build import contents_of, sign
+from torpor.image.keys import development_key
+from torpor.image.parse import parse
+from torpor.image.version import Version
+
+MODEL = "motion"
+FIRST_MODEL = 2  # slot
+ENDLESS = {"cortexm": b"\xfe\xe7", "riscv": b"\x01\xa0"}  # a branch to itself: B . and C.J 0
+UNDEFINED = {"cortexm": b"\xff\xde", "riscv": b"\x00\x00"}  # UDF, and all bits 0
+
+
+@dataclass(frozen=True)
+class Signed:
+    """An image file.
+
+    Attributes:
+        data: all of it.
+        hash: that it is asked for by.
+    """
+
+    data: bytes
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What a board is made of.
+
+    Attributes:
+        board: its facts.
+        boot: the bootloader.
+        old: firmware for slot A.
+        new, hung, crashing: firmware for slot B.
+        main: where main() of these begins.
+        models: two versions.
+        programs, erases: where flash operations begin, in bootloader and both links.
+    """
+
+    board: Board
+    boot: Path
+    old: Signed
+    new: Signed
+    hung: Signed
+    crashing: Signed
+    main: Code
+    models: tuple[Signed, Signed]
+    programs: tuple[Code, ...]
+    erases: tuple[Code, ...]
+
+    def offset(self, slot: int) -> int:
+        """Return where a slot lies in the flash."""
+        assert self.board.slots
+        return [*self.board.slots.firmware, *self.board.slots.models][slot]
+
+
+def _resigned(file: Path, version: str, change: Callable[[bytes], bytes] = bytes) -> Signed:
+    """Return an image with another version, and perhaps another payload."""
+    contents = contents_of(parse(file.read_bytes()))
+    changed = dataclasses.replace(contents, payload=change(contents.payload))
+    data = sign(changed, development_key(), Version.parse(version))
+    return Signed(data, parse(data).hash)
+
+
+def _with_main(file: Path, code: bytes) -> Callable[[bytes], bytes]:
+    """Return what puts `code` at the beginning of main()."""
+    address = parse(file.read_bytes()).address
+    assert address is not None
+    at = functions(file.with_suffix(".elf"), "main")[0].address - address - HEADER_BYTES
+
+    def change(payload: bytes) -> bytes:
+        return payload[:at] + code + payload[at + len(code) :]
+
+    return change
+
+
+@functools.cache
+def kit(name: str) -> Kit:
+    """Build once in a session."""
+    board = load_board(name)
+    made = firmware.build_images(board, MODEL, quiet=True)
+    a, b = (made.firmware(slot) for slot in range(2))
+    elves = [made.boot, a.with_suffix(".elf"), b.with_suffix(".elf")]
+    architecture = board.core.architecture
+    return Kit(
+        board,
+        made.boot,
+        old=_resigned(a, "1.0.0"),
+        new=_resigned(b, "2.0.0"),
+        hung=_resigned(b, "3.0.0", _with_main(b, ENDLESS[architecture])),
+        crashing=_resigned(b, "4.0.0", _with_main(b, UNDEFINED[architecture])),
+        main=functions(elves[2], "main")[0],
+        models=(_resigned(made.model, "1.0.0"), _resigned(made.model, "2.0.0")),
+        programs=tuple(place for elf in elves for place in functions(elf, "flash_program")),
+        erases=tuple(place for elf in elves for place in functions(elf, "flash_erase")),
+    )
+
+
+def start(of: Kit, flash: Path, content: bytes | None = None) -> Emulator:
+    """Switch a device on, whose flash has that content, or is new and has the old firmware."""
+    file = FlashFile(of.board, flash)
+    if content is None:
+        file.program(of.offset(0), of.old.data)
+    else:
+        file.restore(content)
+    return emulate.start(of.board, of.boot, flash=flash)
+
+
+@functools.cache
+def in_the_field(name: str) -> bytes:
+    """Return the flash of a device that runs and has confirmed old firmware and an old model."""
+    of = kit(name)
+    with tempfile.TemporaryDirectory() as folder:
+        with start(of, Path(folder) / "flash") as device:
+            smp = Smp(device)
+            smp.upload(FIRST_MODEL, of.models[0].data)
+            smp.arm(of.models[0].hash)
+            status = smp.status()
+            assert status["running"] == [0, FIRST_MODEL], status
+            assert [part["confirmed"] for part in status["state"]] == [0, FIRST_MODEL], status
+        assert device.flash
+        return device.flash.read()
