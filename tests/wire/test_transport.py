@@ -111,6 +111,17 @@ def test_all_byte_values_pass_in_both_directions(pair: Pair) -> None:
     pair.far.close()
 
 
+def test_a_port_that_another_command_uses_is_said_to_be() -> None:
+    master, slave = pty.openpty()
+    first = open_transport(os.ttyname(slave))
+    with pytest.raises(DeviceError, match="is used by another command"):
+        open_transport(os.ttyname(slave))
+    first.close()
+    open_transport(os.ttyname(slave)).close()
+    os.close(slave)
+    os.close(master)
+
+
 def test_silence_is_an_empty_answer_after_the_timeout(pair: Pair) -> None:
     start = time.monotonic()
     assert pair.near.read(0.05) == b""

@@ -3,6 +3,7 @@
 """Streams of bytes to a device. One protocol of three methods, a class for each kind of port."""
 
 import contextlib
+import errno
 import select
 import socket
 import time
@@ -79,13 +80,22 @@ class SocketTransport:
 
 
 class SerialTransport:
-    """A serial port, pseudo terminal or any other URL that pyserial opens."""
+    """A serial port, pseudo terminal or any other URL that pyserial opens.
+
+    Two of them at one port would take each other's bytes: the second is refused.
+    """
 
     def __init__(self, url: str, baud: int = 115200, write_timeout: float = 10.0) -> None:
         self._name = url
         try:
-            self._port = serial.serial_for_url(url, baud, timeout=0, write_timeout=write_timeout)
+            self._port = serial.serial_for_url(
+                url, baud, timeout=0, write_timeout=write_timeout, exclusive=True
+            )
         except (serial.SerialException, ValueError, OSError) as error:
+            if getattr(error, "errno", None) == errno.EAGAIN:
+                raise DeviceError(
+                    f"{url} is used by another command", "wait for it, or end it"
+                ) from None
             raise DeviceError(
                 f"cannot open {url}: {error}",
                 "is the device plugged in, and the port yours to use?",
