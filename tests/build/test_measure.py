@@ -66,6 +66,14 @@ def test_ram_is_what_can_be_written_and_no_code(elf: Path) -> None:
     assert measured(elf).ram_bytes == 40 + 4 * 4  # .bss and .data, neither .text nor .rodata
 
 
+def test_code_that_runs_from_ram_is_ram_even_where_no_other_data_are(tmp_path: Path) -> None:
+    text = '.section .data,"ax"\n.globl busy\nbusy: .skip 24\n.text\n.globl _start\n_start: ret\n'
+    (tmp_path / "a.s").write_text(text)
+    command = ["gcc", "-nostdlib", "-static", "-Wl,--build-id=none", "a.s", "-o", "a.elf"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert measured(tmp_path / "a.elf").ram_bytes == 24
+
+
 def test_initial_values_count_as_flash_and_as_ram(elf: Path) -> None:
     found = measured(elf)
     assert found.flash_parts == {"kernels": 0x38, "app": 0x10 + 0x10}

@@ -23,8 +23,12 @@
 #define STATUS_ERRORS BOTH(0x3Au) /* erase, program, voltage, protection */
 #define ERASED        0xFFFFFFFFu
 
-/* Two bus cycles of a command at `cell`, then back to reading. True: no error. */
-RAM_FUNCTION static bool execute(volatile uint32_t *cell, uint32_t command, uint32_t operand)
+#define BURST 16 /* words that are programmed while interrupts are disabled */
+
+/* Two bus cycles of a command at `cell`. True: it was carried out without error. A part of its
+ * callers, which run from RAM. */
+__attribute__((always_inline)) static inline bool execute(volatile uint32_t *cell, uint32_t command,
+                                                          uint32_t operand)
 {
     *cell = CLEAR_STATUS;
     *cell = command;
@@ -33,15 +37,25 @@ RAM_FUNCTION static bool execute(volatile uint32_t *cell, uint32_t command, uint
     do {
         status = *cell;
     } while ((status & STATUS_READY) != STATUS_READY);
-    *cell = READ_ARRAY;
     return (status & STATUS_ERRORS) == 0;
 }
 
-static bool execute_masked(volatile uint32_t *cell, uint32_t command, uint32_t operand)
+RAM_FUNCTION static bool erase_block(volatile uint32_t *block)
 {
-    uint32_t irq = cpu_irq_disable();
-    bool good = execute(cell, command, operand);
-    cpu_irq_restore(irq);
+    bool good = execute(block, ERASE, ERASE_CONFIRM);
+    *block = READ_ARRAY;
+    return good;
+}
+
+/* Programs `count` words in ascending order, up to the first that fails. */
+RAM_FUNCTION static bool program_words(volatile uint32_t *unit, const uint32_t *words,
+                                       uint32_t count)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < count && good; i++) {
+        good = execute(&unit[i], PROGRAM, words[i]);
+    }
+    *unit = READ_ARRAY;
     return good;
 }
 
@@ -62,24 +76,42 @@ const uint8_t *flash_at(uint32_t offset)
 bool flash_erase(uint32_t offset)
 {
     volatile uint32_t *block = cells(offset);
-    bool good = execute_masked(block, ERASE, ERASE_CONFIRM);
+    uint32_t irq = cpu_irq_disable();
+    bool good = erase_block(block);
+    cpu_irq_restore(irq);
     for (uint32_t i = 0; i < BOARD_FLASH_ERASE_SIZE / 4; i++) {
         good = good && block[i] == ERASED;
     }
     return good;
 }
 
-/* A unit that is not erased is refused here: the chips would clear bits, QEMU's model overwrites.
- */
-bool flash_program(uint32_t offset, const void *data, uint32_t length)
+/* A few words at a time: to go from commands to reading and back is what QEMU needs time for. What
+ * is not erased is refused here: the chips would clear bits, QEMU's model overwrites. */
+static bool program_some(uint32_t offset, const uint8_t *data, uint32_t length)
 {
     volatile uint32_t *unit = cells(offset);
+    uint32_t words[BURST];
+    memcpy(words, data, length);
     for (uint32_t i = 0; i < length / 4; i++) {
-        uint32_t word;
-        memcpy(&word, (const uint8_t *)data + 4 * i, sizeof word);
-        if (unit[i] != ERASED || !execute_masked(&unit[i], PROGRAM, word)) {
+        if (unit[i] != ERASED) {
             return false;
         }
+    }
+    uint32_t irq = cpu_irq_disable();
+    bool good = program_words(unit, words, length / 4);
+    cpu_irq_restore(irq);
+    return good;
+}
+
+bool flash_program(uint32_t offset, const void *data, uint32_t length)
+{
+    const uint8_t *bytes = data;
+    for (uint32_t done = 0; done < length;) {
+        uint32_t size = length - done < 4 * BURST ? length - done : 4 * BURST;
+        if (!program_some(offset + done, bytes + done, size)) {
+            return false;
+        }
+        done += size;
     }
     return memcmp(flash_at(offset), data, length) == 0;
 }

@@ -115,10 +115,15 @@ def check_budget(footprint: Footprint, board: Board, link: int | None = None) ->
 
 
 def _sizes(image: Any) -> tuple[int, int]:
-    """Flash is what the file fills of the loaded segments; RAM is every writable section."""
+    """Flash is what the file fills of the loaded segments; RAM is every section that can be
+    written, and .data where code that runs from RAM is all that it has."""
     flash = sum(s["p_filesz"] for s in image.iter_segments() if s["p_type"] == "PT_LOAD")
     wanted = _SHF_WRITE | _SHF_ALLOC
-    ram = sum(s["sh_size"] for s in image.iter_sections() if s["sh_flags"] & wanted == wanted)
+    ram = sum(
+        section["sh_size"]
+        for section in image.iter_sections()
+        if section["sh_flags"] & wanted == wanted or section.name in _RAM
+    )
     return flash, ram
 
 
