@@ -26,14 +26,14 @@ typedef enum {
     JOURNAL_STATE = 2,  /* attempt: component; slot: confirmed; reason: rejected slots, a bit each;
                            detail[0]: security counter */
     JOURNAL_ON_TRIAL = 3, /* slot is on trial, `attempt` attempts have begun */
-    JOURNAL_TRANSFER = 4, /* slot receives a file; id: of the file; detail[0]: its length */
+    JOURNAL_TRANSFER = 4, /* slot, or none, receives a file; id: of it; detail[0]: its length */
     JOURNAL_EVENTS = 16,
     JOURNAL_ARMED = 16,   /* slot goes on trial; reason: why nobody had to ask, or 0 */
     JOURNAL_ATTEMPT = 17, /* attempt number `attempt` begins; reason, detail: how the last ended */
     JOURNAL_CONFIRMED = 18, /* slot is confirmed; detail[0]: security counter from now on */
     JOURNAL_REVERTED = 19,  /* the trial of slot is over; reason; detail: PC and LR */
     JOURNAL_UPLOAD = 20,    /* slot is erased and receives a file, as JOURNAL_TRANSFER */
-    JOURNAL_REFUSED = 21,   /* an upload was refused or given up; reason */
+    JOURNAL_REFUSED = 21,   /* an upload was refused; reason */
 } journal_kind_t;
 
 /* Little endian, as it lies in flash. */

@@ -104,7 +104,7 @@ static void apply(update_t *update, const journal_record_t *record)
         break;
     case JOURNAL_TRANSFER:
     case JOURNAL_UPLOAD:
-        if (record->slot < UPDATE_SLOTS) {
+        if (record->slot < UPDATE_SLOTS || record->slot == UPDATE_NO_SLOT) {
             take_transfer(&update->transfer, record);
         }
         break;
@@ -443,6 +443,12 @@ bool update_note_transfer(update_t *update, uint32_t slot, const uint8_t *id, ui
         .kind = JOURNAL_UPLOAD, .slot = (uint8_t)slot, .detail = {length, 0}};
     memcpy(record.id, id, sizeof record.id);
     return append(update, &record);
+}
+
+bool update_forget_transfer(update_t *update, uint32_t slot)
+{
+    const journal_record_t record = {.kind = JOURNAL_TRANSFER, .slot = UPDATE_NO_SLOT};
+    return update->transfer.slot != slot || append(update, &record);
 }
 
 bool update_note_refused(update_t *update, update_reason_t reason)

@@ -114,7 +114,10 @@ bool update_is_protected(const update_t *update, uint32_t slot);
 /* Writes down that `slot` is erased and receives a file; the next one replaces it. */
 bool update_note_transfer(update_t *update, uint32_t slot, const uint8_t *id, uint32_t length);
 
-/* Writes down that the upload was refused or given up. */
+/* Writes down that what a slot has received counts no more: it is about to be erased. */
+bool update_forget_transfer(update_t *update, uint32_t slot);
+
+/* Writes down that an upload was refused. */
 bool update_note_refused(update_t *update, update_reason_t reason);
 
 #endif

@@ -77,16 +77,10 @@ static bool erase_some(const update_t *update, uint32_t slot, uint32_t *at)
     return true;
 }
 
-/* From its first erase on a slot holds nothing of the file that it is said to receive. */
-static bool forget_transfer(update_t *update, uint32_t slot)
-{
-    return update->transfer.slot != slot || update_note_refused(update, UPDATE_E_REPLACED);
-}
-
 /* One more step of erasing; when it was the last, the file may come. */
 static update_reason_t prepare(update_t *update, upload_t *upload)
 {
-    if (upload->erase == 0 && !forget_transfer(update, upload->slot)) {
+    if (upload->erase == 0 && !update_forget_transfer(update, upload->slot)) {
         return UPDATE_E_FLASH;
     }
     if (!erase_some(update, upload->slot, &upload->erase)) {
@@ -279,7 +273,7 @@ update_reason_t upload_erase(update_t *update, upload_t *upload, uint32_t slot, 
     if (upload->open && upload->slot == slot) {
         upload->open = false;
     }
-    if (*offset == 0 && !forget_transfer(update, slot)) {
+    if (*offset == 0 && !update_forget_transfer(update, slot)) {
         return UPDATE_E_FLASH;
     }
     return erase_some(update, slot, offset) ? UPDATE_OK : UPDATE_E_FLASH;

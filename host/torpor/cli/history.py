@@ -29,7 +29,6 @@ from torpor.update.symbols import Symbols
 COLORS = {"confirmed": "green", "reverted": "red", "refused": "red"}
 SPECIAL = {
     ("armed", "empty"): "by itself: nothing was confirmed",
-    ("refused", "replaced"): "given up: its slot is used for another file",
 }
 """What is not said well by the sentence of the reason."""
 Name = Callable[[Event, int], str | None]
