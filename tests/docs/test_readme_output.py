@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tools import readme_updates
 from tools.readme_output import BLOCK, README, excerpt, numbers
 from torpor.paths import ROOT
 
@@ -57,3 +58,13 @@ def test_no_number_of_the_readme_is_more_than_5_percent_off() -> None:
     assert len(told) >= 6
     for name, values in real.items():
         assert told[name] == pytest.approx(values, rel=0.05), "run: python tools/readme_output.py"
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+@pytest.mark.xdist_group("build")
+def test_the_update_in_the_readme_says_what_an_update_says() -> None:
+    block = readme_updates.BLOCK.search(README.read_text())
+    assert block is not None
+    words = readme_updates.words_of
+    assert words(block[2]) == words(readme_updates.session()), "python -m tools.readme_updates"
