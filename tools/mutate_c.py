@@ -2,11 +2,12 @@
 """Mutation test of C sources: makes one small change at a time and looks whether a test notices.
 
     python tools/mutate_c.py firmware/infer/kernels/softmax_s8.c [--tests tests/infer]
+    python tools/mutate_c.py firmware/update/journal.c
 
-Each mutant is built and tested in a copy of the repository under a temporary folder. Mutants that
-survive must be in the list of accepted ones (tests/infer/mutants.toml), each with its reason;
-any other survivor makes the exit status 1. Lists are matched by the text of the line, so that
-they outlive moved lines.
+Each mutant is built and tested in a copy of the repository under a temporary folder, by the tests
+of its folder (TESTS). Mutants that survive must be in a list of accepted ones (ACCEPTED), each with
+its reason; any other survivor makes the exit status 1. Lists are matched by the text of the line,
+so that they outlive moved lines.
 """
 
 import argparse
@@ -30,14 +31,19 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser
 
 ROOT = Path(__file__).resolve().parents[1]
-ACCEPTED = ROOT / "tests" / "infer" / "mutants.toml"
-TESTS = (
-    "tests/infer/test_arithmetic.py",
-    "tests/infer/test_softmax.py",
-    "tests/infer/test_kernels.py",
-    "tests/infer/test_check.py::test_nothing_is_written_around_the_tensors",
-)
-"""What tests kernels without the reference, and therefore fast."""
+ACCEPTED = tuple(ROOT / "tests" / name / "mutants.toml" for name in ("infer", "update"))
+TESTS = {
+    "firmware/update/": ("tests/update",),
+    "firmware/mgmt/": ("tests/mgmt",),
+    "firmware/wire/": ("tests/firmware",),
+    "": (
+        "tests/infer/test_arithmetic.py",
+        "tests/infer/test_softmax.py",
+        "tests/infer/test_kernels.py",
+        "tests/infer/test_check.py::test_nothing_is_written_around_the_tensors",
+    ),
+}
+"""What tests the files of a folder; kernels without the reference, and therefore fast."""
 MAX_PROCESSES = 2
 SWAPS = {
     **{"+": "-", "-": "+", "*": "/", "/": "*", "<<": ">>", ">>": "<<"},
@@ -152,8 +158,16 @@ def _mutant(file: str, source: bytes, place: Node, new: str) -> Mutant:
     return Mutant(file, place.start_point[0] + 1, line, becomes, start, end, new)
 
 
+def tests_of(files: Sequence[str]) -> list[str]:
+    """Return what pytest gets for these sources: first the tests that are named like them."""
+    folders = [next(f for f in TESTS if file.startswith(f)) for file in files]
+    found = [test for folder in folders for test in TESTS[folder]]
+    own = [f"{test}/test_{Path(file).stem}.py" for file in files for test in found]
+    return list(dict.fromkeys([*(test for test in own if (ROOT / test).exists()), *found]))
+
+
 def copy_tree(target: Path) -> None:
-    """Copy what git knows of the repository, and what it would add."""
+    """Copy what git knows of the repository, and what it would add; what is installed is linked."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
     for name in names.decode().split("\0"):
@@ -161,7 +175,17 @@ def copy_tree(target: Path) -> None:
         if name and source.is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
+    (target / ".venv").symlink_to(ROOT / ".venv")
     (target / "mutant_settings.py").write_text(PLUGIN, encoding="utf-8")
+
+
+def clean(tree: Path) -> None:
+    """Remove what a mutant was built to, but not what is the same for all: third-party C."""
+    for path in (*(tree / "build").glob("*"), *(tree / "build" / "host").glob("lib*")):
+        if path.is_dir() and path.name not in ("third_party", "host"):
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
 
 
 def run_tests(tree: Path, tests: Sequence[str], timeout: float) -> str:
@@ -205,7 +229,7 @@ def _work(
             (tree / mutant.file).write_bytes(mutant.apply(original))
             done.put(Outcome(mutant, run_tests(tree, tests, timeout)))
             (tree / mutant.file).write_bytes(original)
-            shutil.rmtree(tree / "build", ignore_errors=True)
+            clean(tree)
 
 
 def try_all(
@@ -227,16 +251,17 @@ def try_all(
         worker.join()
 
 
-def accepted(path: Path) -> dict[tuple[str, str, str], str]:
-    """Return the reasons of a list of accepted mutants by Mutant.key."""
-    entries = tomllib.loads(path.read_text(encoding="utf-8"))["accepted"]
+def accepted(paths: Sequence[Path]) -> dict[tuple[str, str, str], str]:
+    """Return the reasons of lists of accepted mutants by Mutant.key."""
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    entries = [entry for text in texts for entry in tomllib.loads(text)["accepted"]]
     return {(e["file"], e["line"], e["becomes"]): e["reason"] for e in entries}
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", nargs="+", help="C sources, relative to the repository")
-    parser.add_argument("--tests", nargs="+", default=TESTS, help="what pytest gets")
+    parser.add_argument("--tests", nargs="+", help="what pytest gets (see TESTS)")
     parser.add_argument("--timeout", type=float, default=120, help="seconds for each mutant")
     parser.add_argument("--processes", type=int, default=2, choices=range(1, MAX_PROCESSES + 1))
     parser.add_argument("--lines", default="", help="only mutants of these lines: 10-20")
@@ -262,16 +287,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     known = accepted(ACCEPTED)
     mutants = _chosen(arguments, known)
+    tests = arguments.tests or tests_of(arguments.files)
     if arguments.list:
         print("\n".join(map(_describe, mutants)))
         return 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy_tree(Path(folder))
-        if run_tests(Path(folder), arguments.tests, arguments.timeout) != "survived":
+        if run_tests(Path(folder), tests, arguments.timeout) != "survived":
             print("the tests fail without a mutant, or take too long", file=sys.stderr)
             return 2
     outcomes = []
-    for outcome in try_all(mutants, arguments.tests, arguments.timeout, arguments.processes):
+    for outcome in try_all(mutants, tests, arguments.timeout, arguments.processes):
         outcomes.append(outcome)
         if not arguments.json:
             print(f"{outcome.word:8} {_describe(outcome.mutant)}", flush=True)

@@ -93,7 +93,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(tool, "copy_tree", copy)
     monkeypatch.setattr(tool, "ROOT", tmp_path)
-    monkeypatch.setattr(tool, "ACCEPTED", tmp_path / "accepted.toml")
+    monkeypatch.setattr(tool, "ACCEPTED", (tmp_path / "accepted.toml",))
     return tmp_path
 
 
@@ -138,6 +138,26 @@ def test_lines_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines
     assert all(line.startswith(f"{name}:14: ") for line in lines)
+
+
+def test_each_folder_has_its_tests_and_those_of_the_same_name_are_first() -> None:
+    assert tool.tests_of(["firmware/update/journal.c"]) == [
+        "tests/update/test_journal.py",
+        "tests/update",
+    ]
+    assert tool.tests_of(["firmware/mgmt/smp.c"]) == ["tests/mgmt/test_smp.py", "tests/mgmt"]
+    assert tool.tests_of(["firmware/infer/kernels/mean_s8.c"])[0].startswith("tests/infer/")
+    assert all((tool.ROOT / t.split("::")[0]).exists() for ts in tool.TESTS.values() for t in ts)
+
+
+def test_what_is_the_same_for_all_mutants_is_built_once(tmp_path: Path) -> None:
+    kept = ["third_party/a.c", "host/a.o"]
+    for name in (*kept, "host/libx.so", "mps2/a.elf", "plan.bin"):
+        path = tmp_path / "build" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tool.clean(tmp_path)
+    assert {p.relative_to(tmp_path / "build").as_posix() for p in tmp_path.rglob("*.*")} == {*kept}
 
 
 def test_a_key_names_file_and_texts() -> None:
