@@ -27,7 +27,10 @@ void start(void) __attribute__((noreturn));
 
 #ifdef __arm__
 __attribute__((section(".first"), used)) static const void *const vectors[16] = {
-    (void *)(RAM + 0x1000), start, start, start,
+    (void *)(RAM + 0x1000),
+    start,
+    start,
+    start,
 };
 #else
 __asm__(".section .first,\"ax\"\n.option norelax\nli sp, " STACK "\nla t0, start\njr t0\n");
