@@ -7,8 +7,8 @@
  * code as update_layout_t.
  *
  * Where code is executed from the same flash, the driver, and whatever can interrupt it, runs from
- * RAM while the flash is busy: a driver either keeps interrupts disabled for as long as some units or a
- * block take, or is on a chip that stalls the CPU meanwhile. Callers need not care.
+ * RAM while the flash is busy: a driver either keeps interrupts disabled for as long as some units
+ * or a block take, or is on a chip that stalls the CPU meanwhile. Callers need not care.
  */
 #ifndef HAL_FLASH_H
 #define HAL_FLASH_H
