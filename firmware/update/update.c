@@ -164,15 +164,14 @@ static uint32_t make_snapshot(const update_t *update, journal_record_t *records)
         };
         memcpy(record->id, state->trial_id, sizeof record->id);
     }
-    if (update->transfer.slot != UPDATE_NO_SLOT) {
-        journal_record_t *record = &records[count++];
-        *record = (journal_record_t){
-            .kind = JOURNAL_TRANSFER,
-            .slot = update->transfer.slot,
-            .detail = {update->transfer.length, 0},
-        };
-        memcpy(record->id, update->transfer.id, sizeof record->id);
-    }
+    /* No transfer is written down too: the events before may speak of one that was forgotten. */
+    journal_record_t *record = &records[count++];
+    *record = (journal_record_t){
+        .kind = JOURNAL_TRANSFER,
+        .slot = update->transfer.slot,
+        .detail = {update->transfer.length, 0},
+    };
+    memcpy(record->id, update->transfer.id, sizeof record->id);
     return count;
 }
 

@@ -323,6 +323,27 @@ def test_every_flipped_bit_of_the_journal_leaves_a_device_that_starts(device: De
     assert device.violation() == ""
 
 
+@pytest.mark.parametrize("trials", range(12))
+def test_a_file_whose_slot_was_erased_stays_forgotten_when_the_journal_goes_to_its_next_block(
+    device: Device, trials: int
+) -> None:
+    """That it came is an event, which is copied; that it counts no more is none."""
+    device.load(M1, images.model())
+
+    def try_models(count: int) -> None:
+        for _ in range(count):
+            assert device.arm(M1) == "ok"
+            assert device.reject(MODEL) == "ok"
+
+    try_models(trials)
+    assert device.send(B, image_for_b(device)) == "ok"
+    offset = device.ffi.new("uint32_t *")
+    assert device.lib.upload_erase(device.update, device.upload, B, offset) == 0
+    try_models(2)
+    device.restart()
+    assert device.update.transfer.slot == 0xFF
+
+
 def test_the_hash_that_a_file_is_known_by_is_of_all_its_bytes(device: Device) -> None:
     """Two files that begin alike are two files."""
     file = image_for_b(device)
