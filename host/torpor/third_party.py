@@ -56,7 +56,7 @@ class Library:
         include: folders of its headers, for -isystem.
         private: further folders that only its own sources need.
         defines: macros for its sources and for whoever includes its headers.
-        tuning: flags of the compiler that its sources alone are compiled with.
+        tuning: flags of GCC that make its code small on a device; of no use elsewhere.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Library:
     def own_flags(self) -> list[str]:
         """What its own sources are compiled with; -w because its warnings are not ours."""
         folders = (f"-I{folder}" for folder in self.private)
-        return ["-w", *self.tuning, *self.flags, *folders]
+        return ["-w", *self.flags, *folders]
 
 
 def pins() -> dict[str, Pin]:

@@ -19,7 +19,7 @@ def objects(env: Any, out: str, *names: str) -> list[Any]:
     for name in names:
         found = library(name)
         own = env.Clone()
-        own.Append(CCFLAGS=["-Os", *found.own_flags])
+        own.Append(CCFLAGS=["-Os", *found.tuning, *found.own_flags])
         for source in found.sources:
             made += own.Object(f"{out}/{name}/{source.stem}.o", str(source))
     return made
