@@ -27,17 +27,20 @@ bool client_is_outside(const client_t *client)
     return kind == STEP_LOAD || kind == STEP_START;
 }
 
-void client_lost(client_t *client)
-{
-    client->sending = false;
-}
-
 static void next_step(client_t *client)
 {
     client->step++;
     client->begun = false;
     client->sending = false;
     client->requests = 0;
+}
+
+void client_lost(client_t *client)
+{
+    client->sending = false;
+    if (client->begun && scenario.steps[client->step].fickle) {
+        next_step(client);
+    }
 }
 
 static const scenario_image_t *image_of(const scenario_step_t *step)
@@ -176,6 +179,9 @@ static void act_send(client_t *client, device_t *device, judge_t *judge,
     }
     bool done = false;
     bool begins = !client->sending;
+    if (begins) {
+        judge_sending(judge, step->slot, image_of(step)->sha);
+    }
     update_reason_t answer = send(client, device, step, &done);
     if (flash_sim.dead) {
         return;

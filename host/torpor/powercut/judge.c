@@ -80,6 +80,9 @@ static void check_sum(judge_t *judge, const view_t *now)
         }
         view_apply(&sum, event);
     }
+    if (judge->forgetting && now->sum.transfer.slot == UPDATE_NO_SLOT) {
+        sum.transfer = now->sum.transfer;
+    }
     if (memcmp(&sum, &now->sum, sizeof sum) != 0) {
         judge_fail(judge, FAIL_LOST, "the journal says something else than its events together");
     }
@@ -126,6 +129,14 @@ void judge_look(judge_t *judge)
         check_confirmed(judge, &now, (update_component_t)i);
     }
     judge->known = now;
+}
+
+void judge_sending(judge_t *judge, uint32_t slot, const uint8_t *sha)
+{
+    judge_look(judge);
+    const view_transfer_t *transfer = &judge->known.sum.transfer;
+    judge->forgetting =
+        transfer->slot == slot && memcmp(transfer->id, sha, sizeof transfer->id) != 0;
 }
 
 /* ---- looking at what starts */

@@ -34,6 +34,7 @@ typedef struct {
     uint8_t confirming[UPDATE_COMPONENTS];  /* image that may be by now */
     uint32_t counter[UPDATE_COMPONENTS];    /* lowest that may run */
     uint32_t allowed;                       /* bit `image`: it was asked for */
+    bool forgetting;                        /* what a slot has received may count no more */
     view_state_t before[UPDATE_COMPONENTS]; /* what the device found when it started */
     uint32_t next_before;
     uint32_t firmware; /* image that runs */
@@ -51,6 +52,10 @@ void judge_allow(judge_t *judge, uint32_t image);
 
 /* The device is about to confirm what is in `slot`. */
 void judge_confirming(judge_t *judge, uint32_t slot);
+
+/* A client begins to send the file with that SHA-256 to `slot`, which may have received another one
+ * before. */
+void judge_sending(judge_t *judge, uint32_t slot, const uint8_t *sha);
 
 /* Looks at the flash, at any moment between two operations. */
 void judge_look(judge_t *judge);

@@ -228,7 +228,8 @@ def _fill(box: Any, prepared: Prepared, keep: Any) -> None:
     box.step_count, box.prepared = len(steps), len(scenario.prepare)
     for number, step in enumerate(steps):
         box.steps[number] = {
-            "kind": KINDS.index(step.kind), "slot": step.slot, "careless": step.careless,
+            "kind": KINDS.index(step.kind), "slot": step.slot,
+            "careless": step.careless, "fickle": step.fickle,
             "image": names.index(step.image) if step.image else _NO_IMAGE, "number": step.number,
         }  # fmt: skip
 

@@ -54,6 +54,7 @@ typedef struct {
     uint8_t slot;
     uint8_t image;
     uint8_t careless; /* the client also asks for all that must be refused */
+    uint8_t fickle;   /* the client gives it up when the device is away */
     uint32_t number;
 } scenario_step_t;
 

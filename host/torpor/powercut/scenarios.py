@@ -51,6 +51,7 @@ class Step:
         image: name in IMAGES, or "".
         number: see scenario.h.
         careless: the client also asks for what must be refused.
+        fickle: the client gives it up if power fails.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Step:
     image: str = ""
     number: int = 0
     careless: bool = False
+    fickle: bool = False
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,14 @@ def models(_geometry: Geometry) -> list[Scenario]:
 
 
 def upload_resume(_geometry: Geometry) -> list[Scenario]:
-    """An upload that is interrupted, and interrupted again when it is taken up."""
+    """An upload that is interrupted, and interrupted again when it is taken up, or given up."""
+    other = Step("send", B, "large", fickle=True)
     return [
         Scenario("upload-resume", INSTALLED, UPDATE, "new", upload=True, client_gap=SAMPLE),
         Scenario(
             "upload-resume-small", INSTALLED, UPDATE[:1], upload=True, client_gap=1, small=True
         ),
+        Scenario("change-of-mind", (*INSTALLED, UPDATE[0]), (other, *UPDATE), "new", upload=True),
     ]
 
 
@@ -215,7 +219,8 @@ def refused_images(geometry: Geometry) -> list[Scenario]:
     return [
         Scenario("lower-counter", lower, install(A, "lower"), "new", upload=True,
                  refused=(("lower", "counter"),)),
-        Scenario("refused-images", INSTALLED, tuple(steps), refused=tuple(wrong.items())),
+        Scenario("refused-images", INSTALLED, tuple(steps), refused=tuple(wrong.items()),
+                 small=True, upload=True),
     ]  # fmt: skip
 
 
@@ -228,7 +233,7 @@ def careless_client(_geometry: Geometry) -> list[Scenario]:
 SAMPLE = 20_000
 """Of so many operations of a second upload of 64 KiB one is cut, by the seed."""
 
-WRAP_SAMPLE = 16
+WRAP_SAMPLE = 64
 """The same for what a device does by itself, where that is to fill a block of the journal."""
 
 RECORDS = 4

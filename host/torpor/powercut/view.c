@@ -120,15 +120,20 @@ static void apply_snapshot(view_state_t *state, const journal_record_t *record)
     no_trial(state);
 }
 
+static bool is_transfer(const journal_record_t *record)
+{
+    return record->kind == JOURNAL_TRANSFER || record->kind == JOURNAL_UPLOAD;
+}
+
 void view_apply(view_sum_t *sum, const journal_record_t *record)
 {
     if (record->kind == JOURNAL_STATE) {
         apply_snapshot(&sum->state[record->attempt % UPDATE_COMPONENTS], record);
-    } else if (record->kind == JOURNAL_REFUSED) {
-        sum->transfer = (view_transfer_t){.slot = UPDATE_NO_SLOT};
-    } else if (record->kind == JOURNAL_TRANSFER || record->kind == JOURNAL_UPLOAD) {
+    } else if (is_transfer(record) && record->slot < UPDATE_SLOTS) {
         sum->transfer = (view_transfer_t){.slot = record->slot, .length = record->detail[0]};
         memcpy(sum->transfer.id, record->id, sizeof record->id);
+    } else if (is_transfer(record) || record->kind == JOURNAL_REFUSED) {
+        sum->transfer = (view_transfer_t){.slot = UPDATE_NO_SLOT};
     } else if (record->slot < UPDATE_SLOTS) {
         apply_to_state(&sum->state[update_component_of(record->slot)], record);
     }
