@@ -32,6 +32,7 @@ static void next_step(client_t *client)
     client->step++;
     client->begun = false;
     client->sending = false;
+    client->reached = 0;
     client->requests = 0;
 }
 
@@ -144,9 +145,20 @@ static update_reason_t send_some(device_t *device, const scenario_step_t *step)
     return upload_write(&device->update, &device->upload, offset, image->bytes + offset, count);
 }
 
+/* An upload goes on where it was: at most the block that power failed in comes again, and the one
+ * before, whose end tells that it is complete. One that was refused meanwhile does not. */
+static void check_resumed(const client_t *client, const device_t *device, judge_t *judge,
+                          const scenario_step_t *step)
+{
+    if (image_of(step)->refused == 0 &&
+        device->upload.offset + 2 * scenario.layout.erase_size < client->reached) {
+        judge_fail(judge, FAIL_LOST, "an upload has to begin anew");
+    }
+}
+
 /* One message: begins, sends, or finishes. UPDATE_OK: the upload goes on, or is done. */
-static update_reason_t send(client_t *client, device_t *device, const scenario_step_t *step,
-                            bool *done)
+static update_reason_t send(client_t *client, device_t *device, judge_t *judge,
+                            const scenario_step_t *step, bool *done)
 {
     const scenario_image_t *image = image_of(step);
     upload_t *upload = &device->upload;
@@ -157,6 +169,7 @@ static update_reason_t send(client_t *client, device_t *device, const scenario_s
         if (reason != UPDATE_OK || !upload->erased) {
             return reason;
         }
+        check_resumed(client, device, judge, step);
     }
     update_reason_t reason = send_some(device, step);
     if (reason == UPDATE_OK && upload_is_complete(upload)) {
@@ -182,10 +195,11 @@ static void act_send(client_t *client, device_t *device, judge_t *judge,
     if (begins) {
         judge_sending(judge, step->slot, image_of(step)->sha);
     }
-    update_reason_t answer = send(client, device, step, &done);
+    update_reason_t answer = send(client, device, judge, step, &done);
     if (flash_sim.dead) {
         return;
     }
+    client->reached = device->upload.offset;
     if (begins) {
         trace("client: uploads to %s, from byte %u on", trace_slot(step->slot),
               (unsigned)device->upload.offset);

@@ -19,6 +19,7 @@ typedef struct {
     bool begun;        /* that step has */
     uint32_t since;    /* number of the first event after its beginning */
     bool sending;      /* an upload is open */
+    uint32_t reached;  /* offset of the upload that the device has named last */
     uint32_t requests; /* of this step */
     uint32_t meddled;  /* forbidden requests */
 } client_t;

@@ -167,9 +167,9 @@ void device_start(device_t *device, judge_t *judge)
         return;
     }
     judge_look(judge);
-    judge_started(judge, UPDATE_FIRMWARE, choice.slot, end);
+    judge_started(judge, UPDATE_FIRMWARE, choice.slot, choice.trial, end);
     if (choice.slot != UPDATE_NO_SLOT && !(choice.trial && is_crash(nature_of(choice.slot)))) {
-        judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], end);
+        judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], false, end);
     }
     device->runs = runs;
 }
@@ -183,6 +183,6 @@ void device_turn_model(device_t *device, judge_t *judge)
         return;
     }
     judge_look(judge);
-    judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], end);
+    judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], false, end);
     device->runs = runs;
 }

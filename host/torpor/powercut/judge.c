@@ -29,9 +29,10 @@ void judge_fail(judge_t *judge, judge_failure_t failure, const char *what)
     }
 }
 
-static bool is_allowed(const judge_t *judge, uint32_t image)
+/* `allowed`: what was asked for. */
+static bool is_allowed(uint32_t allowed, uint32_t image)
 {
-    return scenario_is_approved(image) && (judge->allowed >> image & 1u) != 0;
+    return scenario_is_approved(image) && (allowed >> image & 1u) != 0;
 }
 
 void judge_allow(judge_t *judge, uint32_t image)
@@ -42,7 +43,7 @@ void judge_allow(judge_t *judge, uint32_t image)
 void judge_confirming(judge_t *judge, uint32_t slot)
 {
     uint32_t image = slot == UPDATE_NO_SLOT ? NO_IMAGE : scenario_image_in(slot);
-    if (is_allowed(judge, image)) {
+    if (is_allowed(judge->allowed, image)) {
         judge->confirming[update_component_of(slot)] = (uint8_t)image;
     }
 }
@@ -68,6 +69,16 @@ static void check_history(judge_t *judge, const view_t *now)
     }
 }
 
+/* What was tried and reverted may run again when it is asked for again. */
+static void forbid(judge_t *judge, const journal_record_t *event)
+{
+    for (uint32_t i = 0; event->kind == JOURNAL_REVERTED && i < scenario.image_count; i++) {
+        if (memcmp(scenario.images[i].id, event->id, sizeof event->id) == 0) {
+            judge->allowed &= ~(1u << i);
+        }
+    }
+}
+
 /* A state is what it was, and what has happened since. */
 static void check_sum(judge_t *judge, const view_t *now)
 {
@@ -79,6 +90,7 @@ static void check_sum(judge_t *judge, const view_t *now)
             return;
         }
         view_apply(&sum, event);
+        forbid(judge, event);
     }
     if (judge->forgetting && now->sum.transfer.slot == UPDATE_NO_SLOT) {
         sum.transfer = now->sum.transfer;
@@ -146,6 +158,7 @@ void judge_before(judge_t *judge)
     judge_look(judge);
     memcpy(judge->before, judge->known.sum.state, sizeof judge->before);
     judge->next_before = view_next(&judge->known);
+    judge->allowed_before = judge->allowed;
 }
 
 /* The first event about a component since the device has started. */
@@ -210,6 +223,7 @@ static void check_trial(judge_t *judge, update_component_t component, uint32_t s
 /* What may run from a slot. */
 static void check_image(judge_t *judge, update_component_t component, uint32_t slot)
 {
+    const view_state_t *state = &judge->before[component];
     uint32_t image = scenario_image_in(slot);
     if (image == NO_IMAGE) {
         judge_fail(judge, FAIL_BRICKED, "starts what nobody has made");
@@ -217,8 +231,11 @@ static void check_image(judge_t *judge, update_component_t component, uint32_t s
         judge_fail(judge, FAIL_WRONG, "starts what must not run");
     } else if (scenario.images[image].counter < judge->counter[component]) {
         judge_fail(judge, FAIL_WRONG, "starts what is below the security counter");
-    } else if (image != judge->confirmed[component] && !is_allowed(judge, image)) {
+    } else if (image != judge->confirmed[component] && !is_allowed(judge->allowed_before, image)) {
         judge_fail(judge, FAIL_WRONG, "starts what nobody has asked for");
+    } else if (slot != state->trial && slot != state->confirmed &&
+               state->confirmed != UPDATE_NO_SLOT) {
+        judge_fail(judge, FAIL_WRONG, "starts what is neither confirmed nor on trial");
     }
 }
 
@@ -234,12 +251,17 @@ static void check_model(judge_t *judge, uint32_t slot)
     }
 }
 
-void judge_started(judge_t *judge, update_component_t component, uint32_t slot, update_end_t end)
+void judge_started(judge_t *judge, update_component_t component, uint32_t slot, bool trial,
+                   update_end_t end)
 {
+    const view_state_t *state = &judge->before[component];
     if (slot != UPDATE_NO_SLOT) {
         check_image(judge, component, slot);
     } else if (component == UPDATE_FIRMWARE) {
         judge_fail(judge, FAIL_BRICKED, "starts nothing");
+    }
+    if (trial && slot == state->confirmed && slot != state->trial) {
+        judge_fail(judge, FAIL_WRONG, "what is confirmed has to prove itself again");
     }
     if (judge->failure != FAIL_NONE) {
         return;
@@ -249,7 +271,7 @@ void judge_started(judge_t *judge, update_component_t component, uint32_t slot, 
     } else {
         check_model(judge, slot);
     }
-    if (judge->before[component].trial != UPDATE_NO_SLOT) {
+    if (state->trial != UPDATE_NO_SLOT) {
         check_trial(judge, component, slot, end);
     }
 }

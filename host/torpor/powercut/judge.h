@@ -37,6 +37,7 @@ typedef struct {
     bool forgetting;                        /* what a slot has received may count no more */
     view_state_t before[UPDATE_COMPONENTS]; /* what the device found when it started */
     uint32_t next_before;
+    uint32_t allowed_before;
     uint32_t firmware; /* image that runs */
     uint32_t since;    /* number of the first event of what is proven */
 } judge_t;
@@ -63,9 +64,11 @@ void judge_look(judge_t *judge);
 /* The device starts: looks, and remembers what it finds. */
 void judge_before(judge_t *judge);
 
-/* The device runs what is in `slot` of a component, UPDATE_NO_SLOT: nothing from a slot. `end` is
- * what it was told of the run before. After judge_look(). */
-void judge_started(judge_t *judge, update_component_t component, uint32_t slot, update_end_t end);
+/* The device runs what is in `slot` of a component, UPDATE_NO_SLOT: nothing from a slot; `trial`:
+ * that has to confirm itself. `end` is what it was told of the run before. After judge_look().
+ * Firmware before the model. */
+void judge_started(judge_t *judge, update_component_t component, uint32_t slot, bool trial,
+                   update_end_t end);
 
 /* All is done: is it as the scenario wants it, and does the history tell why? `cut`: power has
  * failed on the way. */

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -151,19 +151,20 @@ def open_update(sanitizer: str = "none") -> tuple[cffi.FFI, Any]:
     return ffi, ffi.dlopen(str(library))
 
 
-def proof_library(sanitizer: str = "none", firmware: Path = FIRMWARE) -> Path:
+def proof_library(sanitizer: str = "none", replaced: Mapping[Path, Path] | None = None) -> Path:
     """Build firmware/update and what an application needs to choose its model, with the proof.
 
     Args:
         sanitizer: a key of torpor.engine.library.SANITIZERS.
-        firmware: a tree like firmware/.
+        replaced: other files to compile instead of some of firmware/.
     """
-    infer = [*(firmware / "infer").glob("*.c"), *(firmware / "infer" / "ops").glob("*.c")]
-    kernels = [firmware / "infer" / "kernels" / f"{name.lower()}.c" for name in KERNELS]
-    sources = [*update_sources(firmware), firmware / "mgmt" / "models.c", *sorted(infer), *kernels]
-    flags = SANITIZERS[sanitizer]
+    infer = [*(FIRMWARE / "infer").glob("*.c"), *(FIRMWARE / "infer" / "ops").glob("*.c")]
+    kernels = [FIRMWARE / "infer" / "kernels" / f"{name.lower()}.c" for name in KERNELS]
+    firmware = [*update_sources(), FIRMWARE / "mgmt" / "models.c", *sorted(infer), *kernels]
+    sources = [(replaced or {}).get(path, path) for path in firmware]
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    return build(f"proof-{sanitizer}", [*sources, *sorted(HERE.glob("*.c"))], flags, firmware, wrap)
+    ours = sorted(HERE.glob("*.c"))
+    return build(f"proof-{sanitizer}", [*sources, *ours], SANITIZERS[sanitizer], link=wrap)
 
 
 @functools.cache

@@ -244,12 +244,15 @@ def journal_wrap(_geometry: Geometry) -> list[Scenario]:
     """The block of the journal is full at each record of an update, and of a trial that fails."""
     full = [(*WITH_MODEL, Step("fill", number=free)) for free in range(RECORDS + 1)]
     bad = [(*WITH_MODEL, UPDATE[0], Step("fill", number=free)) for free in range(RECORDS + 2)]
+    rejected = (*INSTALLED, *UPDATE, Step("fill"))
     return [
         *(Scenario(f"journal-wrap-{free}", prepare, UPDATE, "new", "model 1", upload=True,
                    alone_gap=WRAP_SAMPLE) for free, prepare in enumerate(full)),
         *(Scenario(f"journal-wrap-revert-{free}", prepare, UPDATE[1:], "old", "model 1",
                    natures=(("new", "watchdog"),), alone_gap=WRAP_SAMPLE)
           for free, prepare in enumerate(bad)),
+        Scenario("journal-wrap-rejected", rejected, install(MODEL_0, "model 1"), "old", "model 1",
+                 natures=(("new", "watchdog"),), alone_gap=WRAP_SAMPLE, upload=True),
     ]  # fmt: skip
 
 
