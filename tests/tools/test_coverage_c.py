@@ -131,6 +131,31 @@ def test_sources_of_the_same_name_are_counted_apart(
     assert found["x/same.c"].one_way == [4]
 
 
+def test_objects_count_wherever_they_are_put_but_not_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("gcov") is None:
+        pytest.skip("gcov is not installed (apt install gcc)")
+    objects, elsewhere = tmp_path / "objects", tmp_path / "elsewhere"
+    objects.mkdir()
+    elsewhere.mkdir()
+    made = []
+    for name, text, flags in (("ours", SOURCE, ["-Wall"]), ("theirs", SECOND, ["-w"])):
+        source, made_one = tmp_path / f"{name}.c", elsewhere / f"{name}.o"
+        source.write_text(text)
+        assert compiler(objects, ["-fPIC", *flags, "-c", str(source), "-o", str(made_one)]) == 0
+        made.append(str(made_one))
+    library = tmp_path / "lib.so"
+    assert compiler(objects, ["-shared", *made, "-o", str(library)]) == 0
+    shutil.rmtree(elsewhere)
+    script = f"import ctypes; ctypes.CDLL({str(library)!r}).one(5)"
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ)
+    monkeypatch.setattr(merge, "__defaults__", (tmp_path,))
+    found = measure(objects)
+    assert found["ours.c"].unreached == [7]
+    assert "theirs.c" not in found
+
+
 def test_a_source_that_does_not_compile_is_an_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

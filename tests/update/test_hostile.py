@@ -3,6 +3,8 @@
 """Bad input: it is refused with a clear reason, the old image is untouched, the device starts."""
 
 import hashlib
+import struct
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -294,6 +296,66 @@ def test_an_upload_goes_on_after_any_operation_that_failed(
         must_live(device, old)
 
 
+def failing(device: Device, after: int = 0) -> None:
+    """Let the flash fail at the operation after so many from now."""
+    device.lib.flash_sim_power_on()
+    device.lib.flash_sim.cut_at = device.lib.flash_sim.operations + 1 + after
+
+
+def test_what_the_flash_does_not_do_is_said_and_can_be_asked_for_again(device: Device) -> None:
+    file, other = (image_for_b(device, payload=p * 900) for p in (b"1", b"2"))
+    assert device.send(B, file) == "ok"
+    for after in range(2):  # to forget the file that has come, to erase it
+        failing(device, after)
+        assert device.begin(B, other) == "flash"
+    device.lib.flash_sim_power_on()
+    assert device.send(B, other) == "ok"
+    offset = device.ffi.new("uint32_t *")
+    for after in range(2):
+        failing(device, after)
+        erased = device.lib.upload_erase(device.update, device.upload, B, offset)
+        assert device.name(erased) == "flash"
+    device.lib.flash_sim_power_on()
+    assert device.send(B, file) == "ok"
+    assert device.violation() == ""
+
+
+def test_a_block_that_cannot_be_erased_anew_is_compared_again(opened: tuple[Any, Any]) -> None:
+    device = begun(opened, 4, file := installed(opened).firmware(B, bytes(range(256)) * 4))
+    wrong = flipped(file, 0)[:100]
+    device.lib.upload_write(device.update, device.upload, 0, wrong, 100)
+    device.upload.offset, device.upload.keep = 0, 100  # as after a failing write
+    failing(device)
+    answer = device.lib.upload_write(device.update, device.upload, 0, file, 100)
+    assert device.name(answer) == "flash"
+    assert (device.upload.offset, device.upload.keep) == (0, device.geometry.erase)
+    device.lib.flash_sim_power_on()
+    assert device.send(B, file) == "ok"
+    assert device.violation() == ""
+
+
+def test_slots_that_do_not_exist_are_refused_everywhere(device: Device) -> None:
+    offset = device.ffi.new("uint32_t *")
+    for slot in (5, 32, 255, 0xFFFFFFFF):
+        assert device.send(slot, image_for_b(device)) == "format"
+        assert device.arm(slot) == "empty"
+        assert device.check(slot) == "empty"
+        erased = device.lib.upload_erase(device.update, device.upload, slot, offset)
+        assert device.name(erased) == "format"
+    must_live(device, device.slot(A))
+
+
+def test_an_image_that_decays_while_it_runs_is_not_confirmed(device: Device) -> None:
+    assert device.send(B, image_for_b(device)) == "ok"
+    assert device.arm(B) == "ok"
+    assert device.boot() == (B, True)
+    device.load(B, b"")
+    history = device.history()
+    assert device.confirm() == "empty"
+    assert device.history() == history
+    assert device.boot() == (A, False)
+
+
 # A journal that somebody else has written
 
 
@@ -308,6 +370,25 @@ def test_whatever_lies_in_the_journal_a_sound_image_starts(
     assert device.confirm() == "ok"
     assert device.boot() == (A, False)
     assert device.violation() == ""
+
+
+@pytest.mark.parametrize("kind", [0, 5, 15, 22, 255])
+@pytest.mark.parametrize("slot", [A, B, M0, 0xFF])
+def test_records_of_a_kind_that_is_not_known_change_nothing(
+    device: Device, kind: int, slot: int
+) -> None:
+    def state() -> list[tuple[int, ...]]:
+        own = [device.state(c) for c in (FIRMWARE, MODEL)]
+        numbers = [(s.confirmed, s.trial, s.attempts, s.rejected, s.counter) for s in own]
+        return [*numbers, (device.update.transfer.slot,)]
+
+    before = state()
+    record = struct.pack("<BBBBBBHI8sII", kind, slot, 255, 255, 1, 2, 3, 4, b"12345678", 5, 6)
+    record += struct.pack("<I", zlib.crc32(record))
+    device.lib.flash_sim_load(32 * device.update.journal.next, record, len(record))
+    device.restart()
+    assert state() == before
+    must_live(device, device.slot(A))
 
 
 def test_every_flipped_bit_of_the_journal_leaves_a_device_that_starts(device: Device) -> None:
