@@ -244,8 +244,7 @@ static void act_apply(client_t *client, device_t *device, judge_t *judge,
     next_step(client);
     if (waits && component == UPDATE_FIRMWARE) {
         trace("client: restarts the device");
-        device->end = (update_end_t){.reason = UPDATE_E_RESET};
-        device->runs = false;
+        device_reset(device);
     } else if (waits) {
         trace("the model takes its turn");
         device_turn_model(device, judge);

@@ -12,6 +12,7 @@
 #include "flash.h"
 #include "scenario.h"
 #include "trace.h"
+#include "update/end.h"
 
 #define ARENA_BYTES 4096
 #define GARBAGE     0xA5
@@ -47,23 +48,29 @@ static update_end_t end_of(uint32_t nature)
 {
     switch (nature) {
     case NATURE_SELF_TEST:
-        return (update_end_t){.reason = UPDATE_E_RESTART};
+        return update_end(true, UPDATE_E_SELF_TEST, 0, 0);
     case NATURE_HANG:
-        return (update_end_t){.reason = UPDATE_E_WATCHDOG, .pc = FAULT_PC};
+        return update_end(true, UPDATE_E_WATCHDOG, FAULT_PC, 0);
     case NATURE_FAULT:
-        return (update_end_t){.reason = UPDATE_E_FAULT, .pc = FAULT_PC, .lr = FAULT_LR};
+        return update_end(true, UPDATE_E_FAULT, FAULT_PC, FAULT_LR);
     case NATURE_RESET:
-        return (update_end_t){.reason = UPDATE_E_RESET};
+        return update_end(true, UPDATE_OK, 0, 0);
     default:
-        return (update_end_t){.reason = UPDATE_E_POWER};
+        return update_end(false, UPDATE_OK, 0, 0);
     }
+}
+
+void device_reset(device_t *device)
+{
+    device->runs = false;
+    device->end = end_of(NATURE_RESET);
 }
 
 void device_lose_ram(device_t *device)
 {
     memset(device, GARBAGE, sizeof *device);
     device->runs = false;
-    device->end = (update_end_t){.reason = UPDATE_E_POWER};
+    device->end = end_of(NATURE_POWER);
 }
 
 /* The bootloader. */
@@ -92,8 +99,9 @@ static void open_application(device_t *device, uint32_t slot)
     };
 }
 
-/* Chooses and opens a model; false if that ends in a reset. */
-static bool open_model(device_t *device, judge_t *judge)
+/* Chooses and opens a model, as it does after a start or when its turn has come; false if that ends
+ * in a reset. `end` is how the run before has ended. */
+static bool open_model(device_t *device, judge_t *judge, update_end_t end)
 {
     uint32_t trial = device->update.state[UPDATE_MODEL].trial;
     judge_confirming(judge, trial);
@@ -102,8 +110,7 @@ static bool open_model(device_t *device, judge_t *judge)
         device->end = end_of(nature_of_inference);
         return false;
     }
-    infer_status_t status =
-        models_open(&device->models, device->end, &device->model, &device->plan);
+    infer_status_t status = models_open(&device->models, end, &device->model, &device->plan);
     nature_of_inference = NATURE_GOOD;
     if (flash_sim.dead) {
         return false;
@@ -116,36 +123,37 @@ static bool open_model(device_t *device, judge_t *judge)
     return true;
 }
 
-/* The end of the application's self-test; false if that ends in a reset. */
-static bool prove_itself(device_t *device, judge_t *judge, uint32_t slot, uint32_t nature)
+/* The self-test of firmware on trial: makes an inference with its factory plan. False if it ends in
+ * a reset. */
+static bool test_itself(device_t *device, judge_t *judge, uint32_t slot)
 {
-    update_t *update = &device->update;
+    uint32_t nature = nature_of(slot);
+    bool works = models_open_factory(&device->models, &device->model, &device->plan) == INFER_OK;
+    if (!works) {
+        judge_fail(judge, FAIL_BRICKED, "the factory plan cannot be opened");
+        return false;
+    }
+    models_test(&device->model);
     if (nature == NATURE_SELF_TEST) {
-        update_reject(update, UPDATE_FIRMWARE, (update_end_t){.reason = UPDATE_E_SELF_TEST});
+        update_reject(&device->update, UPDATE_FIRMWARE,
+                      (update_end_t){.reason = UPDATE_E_SELF_TEST});
     }
     if (nature != NATURE_GOOD) {
         device->end = end_of(nature);
         return false;
     }
     judge_confirming(judge, slot);
-    update_confirm(update, UPDATE_FIRMWARE);
+    update_confirm(&device->update, UPDATE_FIRMWARE);
     return true;
 }
 
-static bool is_crash(uint32_t nature)
+/* Power may have failed meanwhile: then nothing that the device says counts. */
+static void judge_model(const device_t *device, judge_t *judge, update_end_t end)
 {
-    return nature == NATURE_HANG || nature == NATURE_FAULT;
-}
-
-/* The application, from its first instruction to its loop; false if it does not get there. */
-static bool run_application(device_t *device, judge_t *judge, const update_choice_t *choice)
-{
-    uint32_t nature = choice->trial ? nature_of(choice->slot) : NATURE_GOOD;
-    if (is_crash(nature)) {
-        device->end = end_of(nature);
-        return false;
+    if (!flash_sim.dead) {
+        judge_look(judge);
+        judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], false, end);
     }
-    return open_model(device, judge) && prove_itself(device, judge, choice->slot, nature);
 }
 
 void device_start(device_t *device, judge_t *judge)
@@ -158,31 +166,25 @@ void device_start(device_t *device, judge_t *judge)
     }
     trace("starts %s%s, after reason %u", trace_slot(choice.slot), choice.trial ? " on trial" : "",
           (unsigned)end.reason);
-    bool runs = false;
-    if (choice.slot != UPDATE_NO_SLOT) {
-        open_application(device, choice.slot);
-        runs = run_application(device, judge, &choice);
-    }
-    if (flash_sim.dead) {
-        return;
-    }
     judge_look(judge);
     judge_started(judge, UPDATE_FIRMWARE, choice.slot, choice.trial, end);
-    if (choice.slot != UPDATE_NO_SLOT && !(choice.trial && is_crash(nature_of(choice.slot)))) {
-        judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], false, end);
+    if (choice.slot == UPDATE_NO_SLOT) {
+        return;
     }
+    open_application(device, choice.slot);
+    if (choice.trial && !test_itself(device, judge, choice.slot)) {
+        return;
+    }
+    bool runs = open_model(device, judge, end);
+    judge_model(device, judge, end);
     device->runs = runs;
 }
 
 void device_turn_model(device_t *device, judge_t *judge)
 {
-    update_end_t end = device->end;
+    update_end_t end = {.reason = UPDATE_OK};
     judge_before(judge);
-    bool runs = open_model(device, judge);
-    if (flash_sim.dead) {
-        return;
-    }
-    judge_look(judge);
-    judge_started(judge, UPDATE_MODEL, device->update.running[UPDATE_MODEL], false, end);
+    bool runs = open_model(device, judge, end);
+    judge_model(device, judge, end);
     device->runs = runs;
 }

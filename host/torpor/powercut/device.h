@@ -29,6 +29,9 @@ typedef struct {
 /* Takes away all that was in RAM. */
 void device_lose_ram(device_t *device);
 
+/* Somebody asks it to restart. */
+void device_reset(device_t *device);
+
 /* From the reset to an application that waits for requests, or until it restarts: then `runs` is
  * false, and it has to be called again. What is left after power has failed means nothing. */
 void device_start(device_t *device, judge_t *judge);
