@@ -4,7 +4,8 @@
     python tools/coverage_c.py [--json] [tests ...]
 
 The tests build their libraries as always, but with this file's compiler(): it leaves sanitizers
-out and instruments each source. A line of firmware/infer that is not reached is an error.
+out and instruments each source. A line of firmware/infer or firmware/update that is not reached is
+an error.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ("tests/infer", "tests/firmware", "tests/update", "tests/mgmt")
 FOLDERS = tuple(f"firmware/{f}" for f in ("infer", "core", "wire", "app", "update", "mgmt"))
-REQUIRED = "firmware/infer/"
+REQUIRED = ("firmware/infer/", "firmware/update/")
 FLAGS = ("--coverage", "-O0", "-fno-sanitize=all", "-Dalways_inline=unused")
 """Without inlining, a line is counted once however often its function is used."""
 

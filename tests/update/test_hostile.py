@@ -320,6 +320,53 @@ def test_what_the_flash_does_not_do_is_said_and_can_be_asked_for_again(device: D
     assert device.violation() == ""
 
 
+def test_what_cannot_be_written_down_has_not_happened(device: Device) -> None:
+    assert device.send(B, image_for_b(device)) == "ok"
+    failing(device)
+    assert device.arm(B) == "flash"
+    assert device.boot() == (A, False)
+    assert device.arm(B) == "ok"
+    failing(device)
+    assert device.reject() == "flash"
+    failing(device)
+    assert device.arm(A) == "flash"  # which would end the trial that waits
+    assert device.state().trial == B
+    assert device.boot() == (B, True)
+    failing(device)
+    assert device.confirm() == "flash"
+    assert device.boot() == (B, True)
+    assert device.confirm() == "ok"
+    assert device.boot() == (B, False)
+
+
+def test_a_first_image_runs_even_if_nothing_can_be_written_down(opened: tuple[Any, Any]) -> None:
+    device = Device(opened)
+    device.load(A, device.firmware(A))
+    failing(device)
+    choice = device.choose()
+    assert (choice.slot, choice.trial) == (A, True)
+    assert device.history() == []
+    assert device.boot() == (A, True)
+    assert [event[0] for event in device.history()] == ["armed", "attempt"]
+
+
+def test_an_upload_is_over_when_its_slot_is_erased(device: Device) -> None:
+    file = image_for_b(device)
+    while not device.upload.erased:
+        assert device.begin(B, file) == "ok"
+    assert device.lib.upload_write(device.update, device.upload, 0, file, 100) == 0
+    offset = device.ffi.new("uint32_t *")
+    assert device.lib.upload_erase(device.update, device.upload, M0, offset) == 0
+    assert device.upload.open
+    offset[0] = 0
+    assert device.lib.upload_erase(device.update, device.upload, B, offset) == 0
+    assert offset[0] == device.geometry.sizes[B]
+    answer = device.lib.upload_write(device.update, device.upload, 100, file[100:], 100)
+    assert device.name(answer) == "order"
+    assert set(device.slot(B)) == {0xFF}
+    must_take(device, file)
+
+
 def test_a_block_that_cannot_be_erased_anew_is_compared_again(opened: tuple[Any, Any]) -> None:
     device = begun(opened, 4, file := installed(opened).firmware(B, bytes(range(256)) * 4))
     wrong = flipped(file, 0)[:100]
