@@ -4,6 +4,7 @@
 
 import dataclasses
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from torpor.paths import FIRMWARE
 
 pytestmark = pytest.mark.xdist_group("fuzz_update")
 
+FOLDER = Path(__file__).parent / "finds"
 INPUTS = {"image": 40_000, "journal": 8_000, "upload": 8_000, "plan": 40_000, "smp": 4_000}
 DEEP: dict[str, set[str]] = {
     "image": {"ok", "empty", "format", "size", "hash", "signature", "key", "link", "board",
@@ -80,7 +82,7 @@ MISTAKES = {
     "the counter is what the image says": (
         "journal", "update/update.c",
         "image.counter > state->counter ? image.counter : state->counter", "image.counter / 2",
-        "counter"),
+        "a security counter has fallen"),
     "what was armed is still written": (
         "upload", "update/upload.c",
         "if (update_is_protected(update, upload->slot)) { /*", "if (upload->slot == 99) { /*",
@@ -88,7 +90,15 @@ MISTAKES = {
     "of several blocks in doubt one is erased": (
         "upload", "update/upload.c",
         "for (uint32_t i = block; i < end; i += size) {",
-        "for (uint32_t i = block; i < block + size; i += size) {", "not erased"),
+        "for (uint32_t i = block; i < block + size; i += size) {",
+        "programming of a unit that is not erased"),
+    "what was forgotten comes back": (
+        "upload", "update/update.c",
+        "    journal_record_t *record = &records[count++];\n    *record = (journal_record_t){\n"
+        "        .kind = JOURNAL_TRANSFER,",
+        "    if (update->transfer.slot == UPDATE_NO_SLOT) {\n        return count;\n    }\n"
+        "    journal_record_t *record = &records[count++];\n    *record = (journal_record_t){\n"
+        "        .kind = JOURNAL_TRANSFER,", "a restart would find another transfer"),
     "a tensor is not bounded": (
         "plan", "infer/check.c",
         "size_add(t->offset, t->bytes) > plan->arena_bytes ||", "", "AddressSanitizer"),
@@ -110,6 +120,26 @@ def test_a_deliberate_mistake_is_found(mistake: str) -> None:
     assert wrong in result.wrong
     assert tool.replay(target, result.find)[0] == result.wrong
     assert tool.replay(targets()[name], result.find)[0] == ""
+
+
+FINDS = {
+    "armed-then-written": "what was armed is still written",
+    "blocks-in-doubt": "of several blocks in doubt one is erased",
+    "forgotten-transfer": "what was forgotten comes back",
+}
+"""Inputs that have found something once, in finds/, and what that was."""
+
+
+@pytest.mark.parametrize("name", FINDS)
+def test_what_was_found_once_stays_mended(name: str) -> None:
+    target, find = tool.read_find(FOLDER / f"{name}.txt")
+    assert tool.replay(target, find)[0] == ""
+    _, file, old, new, wrong = MISTAKES[FINDS[name]]
+    assert tool.replay(with_mistake(target, file, old, new), find)[0] == wrong
+
+
+def test_every_find_is_listed() -> None:
+    assert {path.stem for path in FOLDER.iterdir()} == set(FINDS)
 
 
 def test_every_target_has_a_mistake_that_it_finds() -> None:
