@@ -310,16 +310,25 @@ static bool is_told(const judge_t *judge, uint32_t kind, uint32_t slot, update_r
     return judge->known.first > judge->since;
 }
 
-static void check_step_told(judge_t *judge, const scenario_step_t *step, bool cut)
+/* What the history has to say about an image that was not to stay; true if it does. */
+static bool is_image_told(const judge_t *judge, const scenario_step_t *step, bool cut)
 {
     const scenario_image_t *image = &scenario.images[step->image];
-    bool told = true;
     if (step->kind == STEP_SEND && image->refused != 0 && !is_refused_early(image)) {
-        told = is_told(judge, JOURNAL_REFUSED, step->slot, (update_reason_t)image->refused, false);
-    } else if (step->kind == STEP_ARM && image->refused == 0 && image->nature != NATURE_GOOD) {
-        told = is_told(judge, JOURNAL_REVERTED, step->slot, reason_of(image->nature), cut);
-    } else if (step->kind == STEP_REJECT && !cut) {
-        told = is_told(judge, JOURNAL_REVERTED, step->slot, (update_reason_t)step->number, false);
+        return is_told(judge, JOURNAL_REFUSED, step->slot, (update_reason_t)image->refused, false);
+    }
+    if (step->kind == STEP_ARM && image->refused == 0 && image->nature != NATURE_GOOD) {
+        return is_told(judge, JOURNAL_REVERTED, step->slot, reason_of(image->nature), cut);
+    }
+    return true;
+}
+
+static void check_step_told(judge_t *judge, const scenario_step_t *step, bool cut)
+{
+    update_reason_t reason = (update_reason_t)step->number;
+    bool told = step->image == NO_IMAGE || is_image_told(judge, step, cut);
+    if (step->kind == STEP_REJECT && !cut) {
+        told = is_told(judge, JOURNAL_REVERTED, step->slot, reason, false);
     }
     if (!told) {
         judge_fail(judge, FAIL_HISTORY, "the history does not say why something was refused");

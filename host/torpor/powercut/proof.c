@@ -292,6 +292,7 @@ static void begin(void)
 
 static void take_up(uint8_t *memory)
 {
+    proof_close();
     const update_layout_t *layout = &scenario.layout;
     memset(memory, 0xFF, scenario.flash_bytes);
     flash_sim = (flash_sim_t){
@@ -358,9 +359,12 @@ void proof_run(const proof_range_t *of, proof_result_t *to)
 
 void proof_close(void)
 {
+    flash_sim = (flash_sim_t){0};
     free(beginning.bytes);
+    beginning.bytes = NULL;
     for (uint32_t i = 0; i < PROOF_CUTS_MAX; i++) {
         free(levels[i].bytes);
         free(levels[i].dirty);
+        levels[i] = (level_t){0};
     }
 }

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Goes through the states of all scenarios, in as many processes as there are cores."""
 
+import contextlib
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -118,36 +119,51 @@ def _keys(settings: Settings, scenario: Scenario) -> list[tuple[ImageSpec, Geome
 
 # ---- one process
 
+Piece = tuple[int, Range]
+"""Number of a scenario, and states of it."""
 
-_library = Path()
-_prepared: list[Prepared] = []
-_open: dict[int, Proof] = {}
-
-
-def _start(library: Path, prepared: list[Prepared]) -> None:
-    """Make a process ready."""
-    global _library  # noqa: PLW0603 - a process has one
-    _library = library
-    _prepared[:] = prepared
+Done = tuple[int, Range, Counts, float]
+"""The same, what was counted, and the seconds that the process took."""
 
 
-def _proof(number: int) -> Proof:
-    """Return the open proof of scenario `number`; another one is closed."""
-    if number not in _open:
-        for other in _open.values():
-            other.close()
-        _open.clear()
-        _open[number] = Proof(_library, _prepared[number])
-    return _open[number]
+class _Worker:
+    """Goes through pieces; the scenario that it did last stays open."""
+
+    def __init__(self, library: Path, prepared: Sequence[Prepared]) -> None:
+        self._library, self._prepared = library, prepared
+        self._number = -1
+        self._proof: Proof | None = None
+
+    def close(self) -> None:
+        if self._proof is not None:
+            self._proof.close()
+            self._proof = None
+
+    def _opened(self, number: int) -> Proof:
+        if self._proof is None or self._number != number:
+            self.close()
+            self._number, self._proof = number, Proof(self._library, self._prepared[number])
+        return self._proof
+
+    def do(self, number: int, wanted: Range) -> Done:
+        begin = time.process_time()
+        proof = self._opened(number)
+        proof.forget()
+        proof.run(wanted)
+        return number, wanted, proof.counts(), time.process_time() - begin
 
 
-def _piece(number: int, wanted: Range) -> tuple[int, Range, Counts, float]:
-    """Go through states of scenario `number`."""
-    begin = time.process_time()
-    proof = _proof(number)
-    proof.forget()
-    proof.run(wanted)
-    return number, wanted, proof.counts(), time.process_time() - begin
+_worker: _Worker | None = None  # of a process that was started for it
+
+
+def _start(library: Path, prepared: Sequence[Prepared]) -> None:
+    global _worker  # noqa: PLW0603 - a process has one
+    _worker = _Worker(library, prepared)
+
+
+def _do(number: int, wanted: Range) -> Done:
+    assert _worker is not None
+    return _worker.do(number, wanted)
 
 
 # ---- all of them
@@ -221,20 +237,17 @@ def _pieces(settings: Settings, scenario: Scenario, operations: int) -> Iterator
 
 
 def _all(
-    library: Path,
-    prepared: Sequence[Prepared],
-    pieces: Sequence[tuple[int, Range]],
-    processes: int,
-) -> Iterator[tuple[int, Range, Counts, float]]:
+    library: Path, prepared: Sequence[Prepared], pieces: Sequence[Piece], processes: int
+) -> Iterator[Done]:
     """Yield what becomes of each piece, in any order."""
     if processes == 1:
-        _start(library, list(prepared))
-        yield from (_piece(*piece) for piece in pieces)
+        with contextlib.closing(_Worker(library, prepared)) as worker:
+            yield from (worker.do(*piece) for piece in pieces)
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, _start, (library, list(prepared))) as pool:
+    with ProcessPoolExecutor(processes, spawn, _start, (library, prepared)) as pool:
         try:
-            for future in as_completed([pool.submit(_piece, *piece) for piece in pieces]):
+            for future in as_completed([pool.submit(_do, *piece) for piece in pieces]):
                 yield future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Scenarios with images of a few kilobytes, on the small blocks of the micro:bit."""
+
+import pytest
+
+from torpor.board import load_board
+from torpor.powercut.proof import Prepared
+from torpor.powercut.run import Settings, prepare
+
+SMALL = Settings(load_board("microbit"), size=4096, model_size=1024)
+
+
+@pytest.fixture(scope="session")
+def small() -> dict[str, Prepared]:
+    """Return all scenarios by name."""
+    return {one.scenario.name: one for one in prepare(SMALL)}
