@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.support import images
 from tests.support.images import ImageParts, tlv
 from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, A, B, Device, Geometry, installed
+from tests.update.test_journal import Journal
 
 SHAPES = ("prefix", "random", "complete")
 HEADER_BYTES = 0x40
@@ -436,6 +437,36 @@ def test_records_of_a_kind_that_is_not_known_change_nothing(
     device.restart()
     assert state() == before
     must_live(device, device.slot(A))
+
+
+@pytest.mark.parametrize("write", [1, 4, 32])
+def test_a_place_of_which_any_byte_was_touched_is_never_written(
+    opened: tuple[Any, Any], write: int
+) -> None:
+    """A torn record may have changed its last bytes alone, or its first, or one bit."""
+    for at in range(32):
+        journal = Journal(opened, write=write)
+        assert journal.append(1)
+        place = 32 * journal.journal.next
+        for value in (0xFE, 0x7F, 0x00):
+            journal.lib.flash_sim_load(place + at, bytes([value]), 1)
+            journal.open()
+            assert 32 * journal.journal.next == place + 32
+        assert journal.append(2)
+        journal.open()
+        assert journal.numbers() == [1, 2], f"byte {at}"
+        assert journal.device.violation() == "", f"byte {at}"
+
+
+def test_after_a_restart_the_block_goes_on_where_it_was(opened: tuple[Any, Any]) -> None:
+    """Else each start would wear the flash, and forget the history."""
+    journal = Journal(opened)
+    for number in range(8):
+        journal.open()
+        assert journal.append(number)
+        if number != 0:
+            assert journal.lib.flash_sim.operations == 32 // 4
+    assert journal.numbers() == list(range(8))
 
 
 def test_every_flipped_bit_of_the_journal_leaves_a_device_that_starts(device: Device) -> None:
