@@ -112,36 +112,39 @@ def make(spec: ImageSpec, geometry: Geometry, size: int) -> Image:
     Raises:
         UsageError: it cannot be so small.
     """
+    board = "" if spec.component == MODEL else geometry.board + "x" * (spec.damage == "board")
+    address = 0 if spec.component == MODEL else geometry.links[spec.slot]
     smallest = _SMALLEST[spec.component]
-    around = _around(spec.component, spec.damage == "board", geometry)
+    around = _around(spec.component, board, address)
     payload = size - around
     if payload < smallest:
         raise UsageError(f"no image has only {size} bytes", f"from {around + smallest} on")
     payload -= payload % CONST["PLAN_ALIGN"] if spec.component == MODEL else 0
-    return _signed(spec, geometry, payload)
+    return _signed(spec, board, address, payload)
 
 
 @functools.cache
-def _around(component: int, board: bool, geometry: Geometry) -> int:
+def _around(component: int, board: str, address: int) -> int:
     """Return how many bytes an image has beside its payload."""
-    spec = ImageSpec(component, damage="board" if board else "")
-    return len(_signed(spec, geometry, _SMALLEST[component]).data) - _SMALLEST[component]
+    smallest = _SMALLEST[component]
+    return len(_signed(ImageSpec(component), board, address, smallest).data) - smallest
 
 
 @functools.cache
-def _signed(spec: ImageSpec, geometry: Geometry, payload: int) -> Image:
-    """Return an image with that many bytes of payload."""
+def _signed(spec: ImageSpec, board: str, address: int, payload: int) -> Image:
+    """Return an image with that many bytes of payload; board and address are a firmware's."""
     seed = int.from_bytes(hashlib.sha256(repr(spec).encode()).digest()[:4], "big")
     if spec.component == MODEL:
-        contents = Contents(
-            plan(spec.arena, payload, seed), is_model=True, header_bytes=layout.HEADER_BYTES
-        )
+        content = plan(spec.arena, payload, seed)
+        contents = Contents(content, is_model=True, header_bytes=layout.HEADER_BYTES)
     else:
-        wrong = spec.damage == "board"
-        board = (geometry.board + "x" * wrong).encode()
-        records = (layout.TLV_BOARD, board), (layout.TLV_CAPABILITY, _capability(spec.arena))
-        address = geometry.links[spec.slot] or None
-        contents = Contents(_noise(payload, seed), False, HEADER_BYTES, address, records)
+        records = (
+            (layout.TLV_BOARD, board.encode()),
+            (layout.TLV_CAPABILITY, _capability(spec.arena)),
+        )
+        contents = Contents(
+            _noise(payload, seed), False, HEADER_BYTES, address or None, records
+        )  # fmt: skip
     data = sign(contents, development_key(), Version.parse(spec.version), spec.counter)
     data = DAMAGES[spec.damage](data) if spec.damage else data
     at = data.rindex(struct.pack("<HH", layout.TLV_SHA256, 32)) + 4
