@@ -179,8 +179,8 @@ def test_a_state_that_does_not_exist_is_an_error() -> None:
 
 
 def test_an_unknown_scenario_is_an_error() -> None:
-    with pytest.raises(UsageError, match="unknown scenario 'confrim'"):
-        wanted_scenarios(replace(SMALL, names=("confrim",)))
+    with pytest.raises(UsageError, match="unknown scenario 'konfirm'"):
+        wanted_scenarios(replace(SMALL, names=("konfirm",)))
 
 
 # ---- all of them
