@@ -469,6 +469,28 @@ def test_after_a_restart_the_block_goes_on_where_it_was(opened: tuple[Any, Any])
     assert journal.numbers() == list(range(8))
 
 
+def test_events_keep_their_numbers_over_blocks_and_restarts(opened: tuple[Any, Any]) -> None:
+    journal = Journal(opened)
+    for number in range(100):
+        assert journal.append(number)
+        journal.open()
+        assert journal.lib.journal_next_event(journal.journal) == number + 1
+        assert journal.numbers()[-1] == number
+        assert journal.numbers()[0] == journal.lib.journal_oldest_event(journal.journal)
+
+
+def test_what_a_slot_holds_is_no_part_of_the_journal(opened: tuple[Any, Any]) -> None:
+    """Slots are next to it, and hold what anybody has sent."""
+    journal = Journal(opened)
+    assert journal.append(1)
+    header = struct.pack("<BBBBBBHI8sII", 1, 255, 0, 1, 0, 0, 0, 0, bytes(8), 1000, 7)
+    header += struct.pack("<I", zlib.crc32(header))
+    journal.device.load(A, header)
+    journal.open()
+    assert journal.journal.sequence == 1
+    assert journal.numbers() == [1]
+
+
 def test_every_flipped_bit_of_the_journal_leaves_a_device_that_starts(device: Device) -> None:
     assert device.send(B, image_for_b(device)) == "ok"
     flash = device.flash()
