@@ -124,7 +124,7 @@ bool __wrap_flash_program(uint32_t offset, const void *data, uint32_t length)
 update_reason_t device_accept(const image_t *image, void *context)
 {
     (void)context;
-    return image->version.major == FILES_UNFIT ? UPDATE_E_UNFIT : UPDATE_OK;
+    return image->version.major >= FILES_UNFIT ? UPDATE_E_UNFIT : UPDATE_OK;
 }
 
 /* The file that a slot holds, or FILES_NONE: compared byte by byte. */

@@ -45,6 +45,7 @@ static const struct {
     {"model 2, more behind", NULL, 0, 1, 0, 3, 400, MODELS, SOUND},
     {"model of this board", FILES_BOARD, 0, 0, 0, 4, 0, MODELS, SOUND},
     {"model that does not fit", NULL, 0, 3, 0, FILES_UNFIT, 0, 0, SOUND},
+    {"model with a wrong plan", NULL, 0, 3, 0, FILES_UNFIT + 1, 0, 0, SOUND},
     {"model of another board", "top", 0, 3, 0, 5, 0, 0, SOUND},
     {"model, damaged", NULL, 0, 1, 0, 6, 0, 0, DAMAGED},
     {"B of another board", "toy2", FILES_LINK_B, 3, 40, 7, 0, 0, SOUND},
@@ -134,8 +135,10 @@ static void make(uint32_t number)
     };
     if (parts.is_model) {
         parts.payload = plan;
-        parts.payload_bytes = files_plan(
-            plan, version == FILES_UNFIT ? PLAN_VERSION + 1 : PLAN_VERSION, (char)('a' + version));
+        bool unknown = version == FILES_UNFIT;
+        parts.payload_bytes =
+            files_plan(plan, unknown ? PLAN_VERSION + 1 : PLAN_VERSION, (char)('a' + version));
+        plan[0] ^= version > FILES_UNFIT;
     }
     file->name = specs[number].name;
     file->may_run = specs[number].may_run;

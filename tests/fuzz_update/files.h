@@ -8,10 +8,10 @@
 
 #include "signer.h"
 
-#define FILES       21
+#define FILES       22
 #define FILES_NONE  0xFFu /* no file */
 #define FILES_BOARD "toy"
-#define FILES_UNFIT 9 /* major version of the model that no firmware accepts */
+#define FILES_UNFIT 9 /* major version of models, from this on, that no firmware accepts */
 
 /* Numbers of some that are needed by name. */
 #define FILES_A_1     0
