@@ -267,6 +267,7 @@ static void act_load(client_t *client, judge_t *judge, const scenario_step_t *st
 {
     const scenario_image_t *image = image_of(step);
     flash_sim_load(scenario.layout.slots[step->slot].offset, image->bytes, image->length);
+    judge_again(judge);
     judge_allow(judge, step->image);
     next_step(client);
 }

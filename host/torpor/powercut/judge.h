@@ -29,7 +29,8 @@ typedef enum {
 typedef struct {
     uint32_t failure; /* judge_failure_t; the first one */
     const char *what;
-    view_t known;                           /* the journal at the last look */
+    view_t known;                           /* the journal at the last look, */
+    uint64_t looked;                        /* after so many operations of the flash */
     uint8_t confirmed[UPDATE_COMPONENTS];   /* image that is, or NO_IMAGE */
     uint8_t confirming[UPDATE_COMPONENTS];  /* image that may be by now */
     uint32_t counter[UPDATE_COMPONENTS];    /* lowest that may run */
@@ -57,6 +58,9 @@ void judge_confirming(judge_t *judge, uint32_t slot);
 /* A client begins to send the file with that SHA-256 to `slot`, which may have received another one
  * before. */
 void judge_sending(judge_t *judge, uint32_t slot, const uint8_t *sha);
+
+/* The flash may have changed without an operation: power has failed, or somebody has loaded it. */
+void judge_again(judge_t *judge);
 
 /* Looks at the flash, at any moment between two operations. */
 void judge_look(judge_t *judge);

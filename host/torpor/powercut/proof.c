@@ -70,6 +70,7 @@ static void power_on(void)
     flash_sim_power_on();
     device_lose_ram(&world.device);
     client_lost(&world.client);
+    judge_again(&world.judge);
     world.starts = 0;
     world.alone = true;
 }

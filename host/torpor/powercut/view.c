@@ -10,7 +10,7 @@
 
 #include "flash.h"
 
-#define ERASED_WORD 0xFFFFFFFFu
+#define ERASED 0xFF
 
 uint32_t view_capacity(const update_layout_t *layout)
 {
@@ -44,16 +44,18 @@ static uint32_t crc_of(const uint8_t *bytes, uint32_t length)
     return ~crc;
 }
 
-/* True if there is a record that is whole. Almost all that are not are erased: their first word
- * says so. */
+/* True if there is a record that is whole. There is no kind with the number of an erased byte. */
 static bool read_record(const update_layout_t *layout, uint32_t block, uint32_t index,
                         journal_record_t *record)
 {
     uint32_t offset =
         layout->journal.offset + block * layout->erase_size + index * JOURNAL_RECORD_BYTES;
-    memcpy(record, flash_sim.bytes + offset, sizeof *record);
-    return !(record->kind == 0xFF && record->crc == ERASED_WORD) &&
-           record->crc == crc_of((const uint8_t *)record, offsetof(journal_record_t, crc));
+    const uint8_t *bytes = flash_sim.bytes + offset;
+    if (bytes[0] == ERASED) {
+        return false;
+    }
+    memcpy(record, bytes, sizeof *record);
+    return record->crc == crc_of(bytes, offsetof(journal_record_t, crc));
 }
 
 /* The block whose header has the highest number, with its number of the first event. */
@@ -158,7 +160,8 @@ void view_read(view_t *view, const update_layout_t *layout)
     if (!view->found) {
         return;
     }
-    for (uint32_t i = 1; i < view_capacity(layout); i++) {
+    uint32_t capacity = view_capacity(layout);
+    for (uint32_t i = 1; i < capacity; i++) {
         journal_record_t record;
         if (!read_record(layout, block, i, &record)) {
             continue;
