@@ -3,7 +3,9 @@
 """`torpor powercut` as people and programs use it."""
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -108,6 +110,25 @@ def test_one_state_as_json() -> None:
     facts = json.loads(done.stdout)
     assert facts["failure"] is None
     assert facts["lines"][-1] == "judge: all is well"
+
+
+def test_ctrl_c_ends_all_processes_without_a_word() -> None:
+    command = [sys.executable, "-m", "torpor", "powercut", "--board", "microbit"]
+    with subprocess.Popen(
+        [*command, "--size", "4096", "--scenario", "upload-resume-small", "--processes", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+        out, err = process.communicate(timeout=60)  # until the last of them has closed its end
+    assert "operations cut" in first
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
 
 
 # ---- a run with failures

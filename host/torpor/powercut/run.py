@@ -4,6 +4,7 @@
 
 import contextlib
 import multiprocessing
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -158,6 +159,7 @@ _worker: _Worker | None = None  # of a process that was started for it
 
 def _start(library: Path, prepared: Sequence[Prepared]) -> None:
     global _worker  # noqa: PLW0603 - a process has one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever has started it
     _worker = _Worker(library, prepared)
 
 
