@@ -72,7 +72,11 @@ def _table() -> dict[str, _Option]:
             "8", "8 | 4", "Bits of the weights; not with a FILE.tflite, which has them."
         ),
         "keep_input": _Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
-        "release": _Option("0", "0 | 1", "Leave out debug information."),
+        "release": _Option(
+            "0",
+            "0 | 1",
+            "Leave out debug information; bootloader and images need a key of your own.",
+        ),
         "link": _Option(
             "", "0xADDRESS", "Where in the code memory the image lies; empty for its start."
         ),
