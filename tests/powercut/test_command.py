@@ -70,13 +70,15 @@ def test_json_has_all_numbers_and_their_sum() -> None:
 
 
 def test_people_get_a_table_and_a_verdict() -> None:
-    done = powercut(*SIZES, "--scenario", "take-back", "--every", "2")
+    names = ("--scenario", "take-back", "--scenario", "revert-self-test-and-model")
+    done = powercut(*SIZES, *names, "--every", "2")
     assert done.returncode == 0, done.stderr
     assert "take-back" in done.stdout
-    assert done.stdout.rstrip().endswith("no state fails")
+    assert done.stdout.splitlines()[-1].startswith("no state fails; ")
     head = next(line for line in done.stdout.splitlines() if "scenario" in line)
-    assert head.split() == ["scenario", "operations", "states", "torn", "double", "failing",
-                            "seconds"]  # fmt: skip
+    assert head.split() == ["scenario", "ops", "states", "torn", "double", "failing"]
+    name = next(line for line in done.stdout.splitlines() if "-and-model" in line)
+    assert "revert-self-test-and-model" in name, "in a terminal of 80 columns names are whole"
 
 
 def test_how_far_it_is_goes_to_stderr() -> None:

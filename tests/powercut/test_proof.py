@@ -147,7 +147,7 @@ def test_pieces_make_the_whole(small: dict[str, Prepared]) -> None:
 def test_every_nth_operation_is_cut_if_that_is_wanted(small: dict[str, Prepared]) -> None:
     confirm = small["confirm"]
     count = operations(confirm)
-    assert states(confirm, all_of(confirm, every=3)).states == len(SHAPES) * (count // 3)
+    assert states(confirm, all_of(confirm, every=3)).states == len(SHAPES) * -(-count // 3)
 
 
 def test_a_seed_decides_what_is_random(small: dict[str, Prepared]) -> None:

@@ -201,22 +201,21 @@ def _print(results: Sequence[Result], args: argparse.Namespace, seconds: float) 
     total = _sum(results)
     table.add_column("scenario", "all", overflow="fold")
     columns = {
-        "operations": f"{sum(result.operations for result in results):,}",
+        "ops": f"{sum(result.operations for result in results):,}",
         "states": f"{total.states:,}",
         "torn": f"{total.torn:,}",
         "double": f"{total.double:,}",
         "failing": f"{total.failing:,}",
-        "seconds": f"{seconds:.1f}",
     }
     for name, footer in columns.items():
         table.add_column(name, footer, justify="right", no_wrap=True)
     for result in results:
         counts = result.counts
         numbers = result.operations, counts.states, counts.torn, counts.double, counts.failing
-        table.add_row(result.name, *(f"{n:,}" for n in numbers), f"{result.seconds:.1f}")
+        table.add_row(result.name, *(f"{n:,}" for n in numbers))
     Console().print(table)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in total.failed.items() if count)
-    print(f"failing: {kinds}" if kinds else "no state fails")
+    print(f"failing: {kinds}" if kinds else f"no state fails; {seconds:.1f} s")
     failures = [(result.name, failure) for result in results for failure in result.counts.failures]
     for name, failure in failures[:SHOWN]:
         print(f"{name}: {failure.kind}: {failure.what}\n  {_command(args, name, failure)}")

@@ -192,8 +192,8 @@ static bool is_wanted(uint32_t depth, uint64_t operation, uint32_t shape)
     if (range->only_count != 0) {
         return range->only[depth].operation == operation && range->only[depth].shape == shape;
     }
-    return depth != 0 ||
-           (operation >= range->first && operation < range->end && operation % range->every == 0);
+    return depth != 0 || (operation >= range->first && operation < range->end &&
+                          (operation - 1) % range->every == 0);
 }
 
 /* Of the operations of a step one in so many is cut; 0: none. */

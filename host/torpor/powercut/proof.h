@@ -26,7 +26,7 @@ typedef struct {
 typedef struct {
     uint64_t first; /* the first cut is in [first, end), */
     uint64_t end;
-    uint64_t every;      /* at operations whose number is a multiple of this */
+    uint64_t every;      /* at the first operation of the scenario, and at every so manyth then */
     uint32_t alone_gap;  /* second cut, in what the device does by itself: one operation in so many
                             is cut, 1: every one, 0: none */
     uint32_t client_gap; /* the same for what the client has it do then; 0 if `alone_gap` is */

@@ -53,7 +53,7 @@ class Range:
     """What states to go through: first cuts in [first, end), second ones in what comes then.
 
     Attributes:
-        every: first cuts are at operations whose number is a multiple of it.
+        every: first cuts are at the first operation of the scenario, and every so manyth then.
         alone_gap: second cuts: one operation in so many of what the device does by itself; 1: every
             one, 0: none.
         client_gap: of what the client has it do then; 0 if alone_gap is.
