@@ -50,7 +50,13 @@ class Smp:
     said: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._decoder, self._assembler, self._sequence = framing.Decoder(), Assembler(), 0
+        self._sequence = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew with what is received: the device restarts, in the middle of a line or not."""
+        self._decoder, self._assembler = framing.Decoder(), Assembler()
+        self.said.clear()
 
     def ask(self, operation: int, group: int, command: int, **body: Any) -> dict[str, Any]:
         """Return the answer to a request.
