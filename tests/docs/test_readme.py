@@ -47,8 +47,9 @@ def shell(command: str) -> None:
 
 @pytest.fixture(scope="module")
 def demonstrated() -> None:
-    """What the README's first command has made when its reader comes to the others."""
+    """What the first command of the README, and of its updates, has made for the others."""
     shell("torpor demo --board native --windows 1")
+    shell(next(command for command in commands() if command.endswith(" image")))
 
 
 @pytest.mark.emulated
