@@ -144,6 +144,6 @@ class Smp:
 
     def reset(self) -> None:
         """Let the device restart, and wait until its application is there."""
+        self.said.clear()  # before: its first line may come together with the answer
         self.ask(WRITE, OS, 5)
-        self.said.clear()
         self.listen("torpor on")
