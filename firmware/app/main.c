@@ -31,8 +31,10 @@ void uart_on_receive(uint8_t byte)
     loop_post(&loop, EVENT_RECEIVED);
 }
 
+/* The run before may have ended in the middle of a line. */
 static void print_banner(void)
 {
+    uart_write("\n", 1);
     text_t text = {0};
     text_string(&text, "torpor on ");
     text_string(&text, board.name);

@@ -41,5 +41,6 @@ void tell_nothing_to_run(const update_t *update)
     append_slot(&text, ": nothing to run: A ", update_check(update, 0, NULL, NULL, NULL));
     append_slot(&text, ", B ", update_check(update, 1, NULL, NULL, NULL));
     text_end(&text);
+    uart_write("\n", 1); /* the run before may have ended in the middle of a line */
     uart_write(text.bytes, text.length);
 }

@@ -242,6 +242,16 @@ def boot(
     )
 
 
+def test_what_a_cut_has_left_of_a_line_does_not_take_the_next_one_along(bench: Library) -> None:
+    start(bench, copies(2).build())
+    boot(bench)
+    said = bytes(bench.ffi.buffer(bench.c.shim_sent, bench.c.shim_sent_length))
+    half = framing.encode_frame(b"half of it is lost")[:11]
+    events = framing.Decoder().feed(half + said)
+    assert events[0] == framing.Dropped("base64", half)
+    assert events[1] == framing.Text(b"torpor on shim")
+
+
 FAULT = 19  # RESTART_FAULT
 
 
