@@ -178,7 +178,7 @@ def test_documentation_does_not_change_the_hash() -> None:
         ('["window", "uint"]', '["frame", "uint"]'),
         ('["window", "uint"]', '["window", "int"]'),
         ("max = 256", "max = 255"),
-        ("id = 20", "id = 21"),
+        ("id = 27", "id = 28"),
         ("payload = 384", "payload = 380"),
         ("stale_input = 2", "stale_input = 9"),
     ],

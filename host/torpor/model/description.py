@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from torpor.errors import ModelError, unknown_name
 from torpor.model.package_data import Member, Wheel
+from torpor.model.wake import Wake
 
 _T = TypeVar("_T")
 
@@ -81,6 +82,7 @@ class Description:
     windows: Windows
     data: Data
     training: Training
+    wake: Wake | None = None
 
 
 def parse(table: Mapping[str, Any], where: str) -> Description:
@@ -110,6 +112,8 @@ def _record(kind: type[_T], table: Any, where: str, path: str) -> _T:
 
 
 def _value(kind: Any, value: Any, where: str, path: str) -> Any:
+    if isinstance(kind, types.UnionType):  # what may be left out
+        kind = typing.get_args(kind)[0]
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         return _record(kind, value, where, f"{path}.")
     if isinstance(kind, types.GenericAlias):
@@ -126,7 +130,7 @@ def _value(kind: Any, value: Any, where: str, path: str) -> Any:
 def _kind_name(kind: Any) -> str:
     if isinstance(kind, types.GenericAlias):
         return f"a list of {_kind_name(typing.get_args(kind)[0])}"
-    return {str: "text", int: "a whole number", float: "a number"}[kind]
+    return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
 
 def _check(it: Description, where: str) -> None:

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * What wakes the device: a level with hysteresis and debounce, one number a block.
+ *
+ *     level >= on, `debounce` blocks one after the other:  QUIET  -> OPENED, then ACTIVE
+ *     level <  off, `hold` blocks one after the other:     ACTIVE -> CLOSED, then QUIET
+ */
+#ifndef DUTY_TRIGGER_H
+#define DUTY_TRIGGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+    uint32_t on;
+    uint32_t off;      /* <= on */
+    uint16_t debounce; /* blocks, at least 1 */
+    uint16_t hold;     /* blocks, at least 1 */
+} trigger_config_t;
+
+typedef enum { TRIGGER_QUIET, TRIGGER_OPENED, TRIGGER_ACTIVE, TRIGGER_CLOSED } trigger_event_t;
+
+/* All zero is quiet. */
+typedef struct {
+    bool active;
+    uint16_t count;
+} trigger_t;
+
+trigger_event_t trigger_update(trigger_t *trigger, const trigger_config_t *config, uint32_t level);
+
+/* The level of a block, samples [count][axes]: the mean over its samples of the sum over the axes
+ * of |sample - mean of the block and axis|. At rest it is 0 whatever the sensor's offset. Integer,
+ * exact on every core: the sum of all absolute deviations, divided once, rounded down. */
+uint32_t trigger_level(const int16_t *samples, uint32_t count, uint32_t axes);
+
+#endif
