@@ -142,6 +142,27 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Power:
+    """Currents of a real chip that is like the board, for estimates; an emulator has none.
+
+    The currents of states that are left out are that of stage 2: the CPU runs.
+    """
+
+    chip: str
+    volts: float  # of its supply, that the currents are for
+    clock_hz: int
+    cycles_per_instruction: float  # an estimate
+    sleep_ua: float  # RAM kept, a clock running
+    stage_2_ua: float
+    battery_mah: float  # an assumption
+    sources: tuple[str, ...]  # of the numbers, one or more
+    capture_ua: float | None = None
+    stage_1_ua: float | None = None
+    serial_ua: float | None = None
+    flash_ua: float | None = None
+
+
+@dataclass(frozen=True)
 class Board:
     """All facts of one board; what is optional is None if it has none."""
 
@@ -161,3 +182,4 @@ class Board:
     uart: Uart | None = None
     emulator: Emulator | None = None
     budget: Budget | None = None
+    power: Power | None = None

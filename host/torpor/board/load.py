@@ -3,6 +3,7 @@
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Iterable
 from typing import Any, TypeVar, get_args, get_origin
@@ -19,12 +20,14 @@ from torpor.board.facts import (
     Flash,
     Memory,
     Models,
+    Power,
     Slots,
     Timer,
     Uart,
     Watchdog,
 )
 from torpor.board.layout import check_layout
+from torpor.board.power import check_power
 from torpor.errors import UsageError, unknown_name
 from torpor.paths import BOARDS, FIRMWARE, ROOT
 
@@ -40,8 +43,9 @@ _TABLES: dict[str, type] = {
     "uart": Uart,
     "emulator": Emulator,
     "budget": Budget,
+    "power": Power,
 }
-_OPTIONAL = ("flash", "slots", "watchdog", "models", "uart", "emulator", "budget")
+_OPTIONAL = ("flash", "slots", "watchdog", "models", "uart", "emulator", "budget", "power")
 _BOARD_KEYS = ("title", "tier", "port", "links", "sources")
 _CHOICES = {
     "board.tier": ("emulated", "built", "hardware"),
@@ -92,6 +96,7 @@ def parse_board(name: str, text: str, file: str) -> Board:
     board = Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
     _check_names(file, board)
     check_layout(file, board)
+    check_power(file, board.power)
     return board
 
 
@@ -182,6 +187,8 @@ def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
     """Return `value` if it has the type `wanted` (a list becomes a tuple)."""
     if get_origin(wanted) is tuple:
         return _list(file, key, value, get_args(wanted)[0])
+    if wanted in (float, float | None):
+        return _real(file, key, value)
     kind = wanted if wanted in (str, int, bool) else int
     if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
         raise UsageError(f"{file}: '{key}' must be {_TYPE_NAMES[kind]}, not {value!r}")
@@ -190,6 +197,15 @@ def _value(file: str, key: str, value: Any, wanted: Any) -> Any:
     if choices := _CHOICES.get(f"{key.split('.', 1)[0]}.{key.rsplit('.', 1)[-1]}"):
         _check_choice(file, key, str(value), choices)
     return value
+
+
+def _real(file: str, key: str, value: Any) -> float:
+    """Return `value` if it is a number that is finite and not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{file}: '{key}' must be a number, not {value!r}")
+    if not 0 <= value < math.inf:
+        raise UsageError(f"{file}: '{key}' must be finite and not negative, it is {value}")
+    return float(value)
 
 
 def _list(file: str, key: str, value: Any, kind: type) -> tuple[Any, ...]:
