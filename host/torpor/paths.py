@@ -12,10 +12,18 @@ BUILD = ROOT / "build"
 FIRMWARE = ROOT / "firmware"
 MODELS = ROOT / "models"
 
+APPS = ("serve", "wake")
+"""Folders of firmware/app: what a firmware can do."""
+
 _STEM = 40
 
 
-def variant(model: str | Path, bits: int = 8) -> str:
+def kind_of(app: str, *, always: bool = False) -> str:
+    """Return what distinguishes firmware of an application: "" for the one that serves."""
+    return "" if app == "serve" else f"{app}-always" if always else app
+
+
+def variant(model: str | Path, bits: int = 8, kind: str = "") -> str:
     """Return the name of the folder in build/<board>/ that a firmware lies in.
 
     Args:
@@ -23,7 +31,13 @@ def variant(model: str | Path, bits: int = 8) -> str:
             in "-file" and has a short hash where the file's name is too odd for compilers and
             shells: "motion-int8-file", "my_net-6b3a1f08-file".
         bits: of the weights, 8 or 4; a .tflite has them already.
+        kind: see `kind_of`.
     """
+    name = _variant(model, bits)
+    return f"{name}-{kind}" if kind else name
+
+
+def _variant(model: str | Path, bits: int) -> str:
     if isinstance(model, str):
         return f"{model}-int{bits}"
     name = model.resolve().stem

@@ -31,7 +31,7 @@ def declare_targets(
     """Declare `boot` (the bootloader), `image` (that and all images) and `update` (of a device)."""
     key = objects.once("gen/key.o", key_source(env, options))
     boot = bootloader(env, options, objects, key)
-    common = [*application_objects(objects), key]
+    common = [*application_objects(objects, options.app), key]
     images = signed_images(env, options, common, plan, f"{out}/image")
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
@@ -82,10 +82,10 @@ def bootloader(env: Any, options: Options, objects: steps.Objects, key: Any) -> 
     return [elf, steps.measured(env, board, elf, f"{out}/footprint.json")]
 
 
-def application_objects(objects: steps.Objects) -> list[Any]:
+def application_objects(objects: steps.Objects, app: str) -> list[Any]:
     """Compile everything of an application with slots that does not depend on model and key."""
     return [
-        *objects.folders("app", "app/slots", "mgmt", "update", "core", "wire"),
+        *objects.folders("app", f"app/{app}", "app/slots", "mgmt", "update", "core", "wire"),
         *objects.port(),
         *objects.folders(*steps.INFER),
         *objects.generated("board.c", "layout.c", "wire_records.c"),

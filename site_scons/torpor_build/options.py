@@ -11,7 +11,7 @@ from pathlib import Path
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.image.version import Version
-from torpor.paths import FIRMWARE, MODELS, model_names, variant
+from torpor.paths import APPS, FIRMWARE, MODELS, kind_of, model_names, variant
 
 IMAGE_TARGETS = ("boot", "image", "update")
 _LARGEST_COUNTER = 0xFFFFFFFF
@@ -25,6 +25,8 @@ class Options:
     """What the user asked for.
 
     Attributes:
+        app: a folder of firmware/app: what the firmware does.
+        always: the wake loop infers all the time, to compare with.
         model: a folder of models/, or a quantized .tflite file.
         bits: of the weights; 0 where the model is a file that is already quantized.
         link: address of the image, None for the start of the code memory.
@@ -36,6 +38,8 @@ class Options:
     """
 
     board: Board
+    app: str
+    always: bool
     model: Path
     bits: int
     keep_input: bool
@@ -50,7 +54,8 @@ class Options:
     @property
     def variant(self) -> str:
         """Name of the folder in build/<board>/ that everything of this build lies in."""
-        return variant(self.model.name if self.bits else self.model, self.bits)
+        kind = kind_of(self.app, always=self.always)
+        return variant(self.model.name if self.bits else self.model, self.bits, kind)
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,13 @@ def _table() -> dict[str, _Option]:
         "bits": _Option(
             "8", "8 | 4", "Bits of the weights; not with a FILE.tflite, which has them."
         ),
+        "app": _Option(
+            "serve",
+            " | ".join(APPS),
+            "What the firmware does: serve answers a host; wake is the sleeping device that a "
+            "product ships (the model's [wake]).",
+        ),
+        "always": _Option("0", "0 | 1", "app=wake: infer all the time, to compare with."),
         "keep_input": _Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
         "release": _Option(
             "0",
@@ -132,6 +144,8 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         raise UsageError("'update' and port= belong together", "scons ... update port=/dev/ttyACM0")
     return Options(
         board=board,
+        app=_choice("app", values["app"], APPS),
+        always=_SWITCH[_choice("always", values["always"].lower(), _SWITCH)],
         model=model,
         bits=0 if is_file else bits,
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],

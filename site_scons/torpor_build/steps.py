@@ -41,7 +41,8 @@ def environment(env: Any, options: Options) -> Any:
     env.Replace(CCCOMSTR="  cc      $SOURCE", LINKCOMSTR="  link    $TARGET")
     env.Append(CCFLAGS=[f"-ffile-prefix-map={ROOT}=.", *([] if options.release else ["-g"])])
     env.Append(LINKFLAGS=["-Wl,--strip-debug"] if options.release else [])
-    env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su"])
+    # Functions of equal code would be merged, and then one of them is missing in the call graph.
+    env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su", "-fno-ipa-icf"])
     return env
 
 
@@ -142,10 +143,10 @@ def _ours(env: Any, optimisation: str) -> Any:
     return env
 
 
-def firmware_objects(objects: Objects) -> list[Any]:
+def firmware_objects(objects: Objects, app: str) -> list[Any]:
     """Compile everything of the firmware without bootloader that does not depend on the model."""
     return [
-        *objects.folders("app", "app/alone", "core", "wire"),
+        *objects.folders("app", f"app/{app}", "app/alone", "core", "wire"),
         *objects.port(),
         *objects.folders(*INFER),
         *objects.generated("board.c", "wire_records.c"),

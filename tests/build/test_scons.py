@@ -82,7 +82,7 @@ def test_compile_commands_name_every_file_of_ours(tree: Tree) -> None:
     tree.build("board=microbit", MODEL)
     commands = json.loads((tree.folder / "compile_commands.json").read_text())
     files = {Path(entry["file"]).as_posix() for entry in commands}
-    assert "firmware/app/main.c" in files
+    assert "firmware/app/serve/main.c" in files
     assert "firmware/port/nrf51/uart.c" in files
     ours = [e["command"] for e in commands if e["file"].startswith("firmware/")]
     assert [c for c in ours if "-Werror" not in c or "-Wconversion" not in c] == []

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * app/main.c as a function that returns where the CPU would sleep, on a CPU of the tests' own.
+ * app/serve/main.c as a function that returns where the CPU would sleep, on a CPU of the tests' own.
  */
 #define main firmware_main
-#include "app/main.c"
+#include "app/serve/main.c"
 #undef main
 
 #include <setjmp.h>

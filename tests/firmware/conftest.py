@@ -133,7 +133,7 @@ def portable_sources(*kernels: str) -> list[Path]:
     """
     folders = ("core", "wire", "infer", "infer/ops", *(() if kernels else ("infer/kernels",)))
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
-    names = ("console.c", "report.c", "session.c", "alone/updates.c")
+    names = ("console.c", "report.c", "session.c", "start.c", "alone/updates.c")
     app = [FIRMWARE / "app" / name for name in names]
     here = [Path(__file__).with_name(name) for name in ("shim.c", "pump.c", "boot.c")]
     chosen = [FIRMWARE / "infer" / "kernels" / name for name in kernels]

@@ -1,35 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * The firmware: sleeps until a request comes in over the serial port, carries it out, sleeps.
+ * See start.h.
  */
+#include "app/start.h"
+
 #include "app/console.h"
-#include "app/session.h"
 #include "app/updates.h"
-#include "core/loop.h"
 #include "hal/board.h"
 #include "hal/clock.h"
 #include "hal/cpu.h"
-#include "hal/restart.h"
 #include "hal/uart.h"
-
-enum { EVENT_RECEIVED };
-
-static void on_received(void)
-{
-    wire_request_t request;
-    while (console_receive(&request)) {
-        session_handle(&request);
-    }
-}
-
-static loop_t loop = {.handlers = {[EVENT_RECEIVED] = on_received}};
-
-void uart_on_receive(uint8_t byte)
-{
-    console_put(byte);
-    loop_post(&loop, EVENT_RECEIVED);
-}
 
 /* The run before may have ended in the middle of a line. */
 static void print_banner(void)
@@ -58,18 +39,7 @@ static void print_restart(const restart_t *restart)
     console_print(&text);
 }
 
-/* Sleeps unless an event is pending. It cannot become pending unseen between check and sleep:
- * interrupts are disabled, and one that is pending ends the sleep. */
-static void sleep_if_idle(void)
-{
-    uint32_t irq = cpu_irq_disable();
-    if (!loop_pending(&loop)) {
-        cpu_sleep();
-    }
-    cpu_irq_restore(irq);
-}
-
-int main(void)
+restart_t start(void)
 {
     clock_start();
     uart_start();
@@ -78,10 +48,14 @@ int main(void)
     print_banner();
     print_restart(&restart);
     updates_test();
-    session_start();
-    for (;;) {
-        loop_dispatch(&loop);
-        updates_progress();
-        sleep_if_idle();
+    return restart;
+}
+
+void start_sleep(const loop_t *loop)
+{
+    uint32_t irq = cpu_irq_disable();
+    if (!loop_pending(loop)) {
+        cpu_sleep();
     }
+    cpu_irq_restore(irq);
 }
