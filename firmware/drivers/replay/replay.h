@@ -14,6 +14,12 @@
 
 #include "drivers/sensor.h"
 
+/* Blocks of a scene in memory that may wait to be read; then the oldest one is lost. */
+#define REPLAY_BLOCKS 64
+
+/* Numbers, samples times axes, that are wanted at once. */
+#define REPLAY_GIVE_MAX 160
+
 /* From where the scene is taken. NULL, or bytes that are no scene of the format of sensor_start():
  * frames are asked for. */
 void replay_source(const void *scene, uint32_t bytes);
@@ -22,8 +28,9 @@ void replay_source(const void *scene, uint32_t bytes);
  * the same until they come. */
 bool replay_wants(uint32_t *from, uint32_t *count);
 
-/* Hands over `count` samples from number `from` on, [samples][axes], little endian; count 0 is the
- * end of the scene. False: not those that are wanted. */
+/* Hands over `count` samples from number `from` on, [samples][axes], little endian; fewer than are
+ * wanted are taken too, and count 0 is the end of the scene. Nothing is lost of what is handed
+ * over: as long as nobody reads, nothing is wanted. False: not those that are wanted. */
 bool replay_give(uint32_t from, const uint8_t *samples, uint32_t count);
 
 #endif
