@@ -23,21 +23,23 @@ typedef struct {
     uint8_t version; /* 1 */
     uint8_t channels;
     uint8_t reserved[2];
-    int8_t edges[DRIFT_CHANNELS][DRIFT_BINS - 1]; /* codes; bin i holds those below edge i */
-    uint8_t shares[DRIFT_CHANNELS][DRIFT_BINS];   /* of 255, at least 1 */
+    int8_t edges[DRIFT_CHANNELS][DRIFT_BINS - 1]; /* codes, ascending; bin i: below edge i */
+    uint8_t shares[DRIFT_CHANNELS][DRIFT_BINS];   /* at least 1; together 255 */
 } drift_reference_t;
 
 /* Members are private. */
 typedef struct {
     const drift_reference_t *reference;
     uint16_t counts[DRIFT_CHANNELS][DRIFT_BINS];
+    uint8_t rows; /* counted no further than it matters */
 } drift_t;
 
 /* Takes a reference of `bytes` bytes (4-byte aligned), or NULL. False: there is none, or it is
  * malformed; then all is DRIFT_UNKNOWN. */
 bool drift_open(drift_t *drift, const void *reference, uint32_t bytes);
 
-/* Counts rows of input codes, [rows][channels]. Counts are halved when one would overflow. */
+/* Counts rows of input codes, [rows][channels]; `channels` is a multiple of the reference's, or
+ * nothing is counted. A channel's counts are halved when one would overflow. */
 void drift_add(drift_t *drift, const int8_t *codes, uint32_t rows, uint32_t channels);
 
 /* The index in thousandths; DRIFT_UNKNOWN with less than 32 rows. */

@@ -3,8 +3,9 @@
  *
  * Inputs that are kept, in a ring of flash blocks: never more than the ring holds. When it is full
  * a block is freed: that with the most boring entries of the older half (the fewest SAMPLE_LOW),
- * the oldest of equal ones. Power may fail at any time: an entry that was not written completely is
- * not there. docs/SPEC.md has the bytes.
+ * the oldest of equal ones; but a block that has been erased STORE_WEAR times less often than
+ * another is freed first, so that all wear out together. Power may fail at any time: an entry that
+ * was not written completely is not there. docs/SPEC.md has the bytes.
  */
 #ifndef STATS_STORE_H
 #define STATS_STORE_H
@@ -12,12 +13,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define STORE_WEAR 8
+
 /* Where it lies: offsets in the flash, multiples of the erase size; at least two blocks. */
 typedef struct {
     uint32_t offset;
     uint32_t size;
     uint32_t erase_size;
-    uint32_t write_size;
+    uint32_t write_size; /* a power of two, 4 .. 256 */
 } store_layout_t;
 
 typedef struct {
@@ -42,8 +45,8 @@ typedef struct {
 /* Finds what is there. A layout of size 0: nothing is ever stored. */
 void store_open(store_t *store, const store_layout_t *layout);
 
-/* Keeps an input; erases a block where needed. False: it is longer than a block, there is no store,
- * or the flash failed. */
+/* Keeps an input, of entry->length bytes; erases a block where needed. False: it is longer than a
+ * block, there is no store, or the flash failed. */
 bool store_put(store_t *store, store_entry_t *entry, const void *data);
 
 /* The entry with the lowest number that is at least `from`, and where its bytes can be read. False:
