@@ -18,10 +18,12 @@ typedef enum { GATE_REJECT, GATE_UNSURE, GATE_POSITIVE } gate_verdict_t;
 gate_verdict_t gate_judge(const gate_config_t *config, uint32_t score);
 
 /* Score of a window of motion, [count][axes]: how much it moves, the standard deviation summed over
- * the axes (integer square root of the variance, rounded down, per axis). */
+ * the axes (root of the exact variance, rounded down, per axis). count <= 65535. About 10
+ * instructions a number and 400 an axis on a Cortex-M4. */
 uint32_t gate_motion(const int16_t *samples, uint32_t count, uint32_t axes);
 
-/* Score of one row of sound features (drivers/sound): the mean of channels [first, last). */
+/* Score of one row of sound features (drivers/sound): the mean of channels [first, last),
+ * rounded down; 0 if there are none. */
 uint32_t gate_sound(const uint16_t *row, uint32_t first, uint32_t last);
 
 #endif

@@ -9,7 +9,7 @@
  *   RESTING no stage 2: the cached result, or the fallback, answers
  *
  * A level is entered at its threshold and left when the value is `hysteresis` on the good side of
- * it.
+ * it. Where stage 2 is not allowed but stage 1 wants it, the cached result or the fallback answers.
  */
 #ifndef DUTY_POLICY_H
 #define DUTY_POLICY_H
@@ -28,7 +28,7 @@ typedef struct {
     uint8_t slow_percent; /* 20 .. 40 */
 } policy_config_t;
 
-/* What is measured; unknown values leave their part out. */
+/* What is measured; unknown values leave their part out, as if all was well with it. */
 #define POLICY_NO_TEMPERATURE INT16_MIN
 #define POLICY_NO_BATTERY     UINT16_MAX
 
@@ -37,12 +37,16 @@ typedef struct {
     uint16_t battery;    /* permille */
 } policy_input_t;
 
-/* The next level, from the present one and what is measured. The worse of the two counts. */
+/* The next level, from the present one and what is measured. The worse of the two counts. It may be
+ * several levels from the present one, in either direction. To give each value a hysteresis of its
+ * own, ask for each with the other one unknown. */
 policy_level_t policy_update(const policy_config_t *config, policy_level_t level,
                              policy_input_t input);
 
 /* Blocks from one window to the next. `hop` blocks become hop / (1 - slow_percent / 100), rounded
- * to the nearest block and at least one more, except at NORMAL. */
+ * to the nearest block and at least one more, except at NORMAL. What is promised is therefore kept
+ * to half a block a hop, the same half each time: a hop of 1 becomes 2 (half the rate), of 2
+ * becomes 3 (a third less), of 16 with 30 % becomes 23 (30.4 % less). */
 uint32_t policy_hop(const policy_config_t *config, policy_level_t level, uint32_t hop);
 
 /* Whether stage 2 may run. */

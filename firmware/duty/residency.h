@@ -31,7 +31,8 @@ typedef struct {
  * state that ends, so that a part can put it back. */
 duty_state_t residency_enter(residency_t *residency, duty_state_t state, uint32_t now);
 
-/* Ticks of every state since the last call, or the start; begins anew. */
+/* Ticks of every state since the last call, or the start; begins anew. They add up to the time
+ * between the two calls. */
 void residency_take(residency_t *residency, uint32_t now, uint64_t ticks[STATES]);
 
 #endif
