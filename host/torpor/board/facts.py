@@ -160,6 +160,7 @@ class Power:
     stage_1_ua: float | None = None
     serial_ua: float | None = None
     flash_ua: float | None = None
+    listen_ua: float | None = None  # asleep while a microphone is sampled: its clocks run
 
 
 @dataclass(frozen=True)
