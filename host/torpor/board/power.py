@@ -5,8 +5,8 @@
 from torpor.board.facts import Power
 from torpor.errors import UsageError
 
-ACTIVE = ("capture_ua", "stage_1_ua", "stage_2_ua", "serial_ua", "flash_ua")
-"""Currents of states in which the CPU runs."""
+AWAKE = ("capture_ua", "stage_1_ua", "stage_2_ua", "serial_ua", "flash_ua", "listen_ua")
+"""Currents of states in which something runs."""
 
 _POSITIVE = ("volts", "clock_hz", "cycles_per_instruction", "stage_2_ua", "battery_mah")
 
@@ -26,7 +26,7 @@ def check_power(file: str, power: Power | None) -> None:
     for key in _POSITIVE:
         if not getattr(power, key) > 0:
             raise UsageError(f"{file}: 'power.{key}' must be above 0")
-    for key in ACTIVE:
+    for key in AWAKE:
         current = getattr(power, key)
         if current is not None and current < power.sleep_ua:
             raise UsageError(

@@ -43,19 +43,37 @@ class Estimate:
     days_estimated: float
 
 
-def current_ua(power: Power, state: str) -> float:
+def current_ua(power: Power, state: str, sensor: str = "motion") -> float:
     """Return the current of a state of STATES, in microamperes.
 
     `replay` stands in for a sensor that delivers by itself while the CPU sleeps. An active state
-    whose current is not known draws that of stage 2.
+    whose current is not known draws that of stage 2. A sensor of motion fills its own memory
+    while the chip is in its deepest sleep that keeps RAM; a microphone needs the chip's clocks.
+
+    Args:
+        power: the board's table.
+        state: one of STATES.
+        sensor: "motion" or "sound".
+
+    Raises:
+        UsageError: `power` does not know what listening takes.
     """
     if state in ("sleep", "replay"):
-        return power.sleep_ua
+        return _listening(power) if sensor == "sound" else power.sleep_ua
     known: float | None = getattr(power, f"{state}_ua")
     return power.stage_2_ua if known is None else known
 
 
-def estimate(residency: Mapping[str, float], power: Power) -> Estimate:
+def _listening(power: Power) -> float:
+    if power.listen_ua is None:
+        raise UsageError(
+            f"no estimate: what a {power.chip} draws while it samples a microphone is not known",
+            "'power.listen_ua' in board.toml",
+        )
+    return power.listen_ua
+
+
+def estimate(residency: Mapping[str, float], power: Power, sensor: str = "motion") -> Estimate:
     """Estimate what a device draws that spends its time like this.
 
         average = sum over the states of share x current
@@ -65,13 +83,14 @@ def estimate(residency: Mapping[str, float], power: Power) -> Estimate:
         residency: share of the time of each state of STATES, of 1; what is left out is 0. The
             shares must be those of the chip: for those of an emulator see `scaled`.
         power: the board's table.
+        sensor: "motion" or "sound": what the device listens to while it sleeps.
 
     Raises:
-        UsageError: an unknown state, a share that is negative or no number, or shares that do
-            not make 1.
+        UsageError: an unknown state, a share that is negative or no number, shares that do not
+            make 1, or `power` does not know what listening takes.
     """
     shares = _checked(residency)
-    average = sum(share * current_ua(power, state) for state, share in shares.items())
+    average = sum(share * current_ua(power, state, sensor) for state, share in shares.items())
     charge = average * HOURS_A_DAY / 1000
     return Estimate(average, charge, power.battery_mah / charge if charge else math.inf)
 
