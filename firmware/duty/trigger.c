@@ -19,29 +19,54 @@ trigger_event_t trigger_update(trigger_t *trigger, const trigger_config_t *confi
     return trigger->active ? TRIGGER_OPENED : TRIGGER_CLOSED;
 }
 
-/* Most of what a sleeping device does: four samples a turn, on a Cortex-M4 seven instructions each
- * for both loops. */
-static int32_t axis_sum(const int16_t *samples, const int16_t *end, uint32_t axes)
+/* These two loops are most of what a sleeping device does. So they take four samples a turn, and
+ * the sum is negative, which makes of a deviation one multiplication with addition. */
+static int32_t minus_sum(const int16_t *at, uint32_t count, uint32_t axes)
 {
     int32_t sum = 0;
-#pragma GCC unroll 4
-    for (; samples < end; samples += axes) {
-        sum += *samples;
+    for (; count % 4 != 0; count--, at += axes) {
+        sum -= *at;
     }
+    if (count == 0) {
+        return sum;
+    }
+    do {
+        sum -= at[0];
+        sum -= at[axes];
+        sum -= at[2 * axes];
+        sum -= at[3 * axes];
+        at += 4 * axes;
+        count -= 4;
+    } while (count != 0);
     return sum;
 }
 
-/* count times the sum of the deviations above the mean. */
-static uint32_t axis_above(const int16_t *samples, const int16_t *end, uint32_t axes, int32_t count)
+/* What a sample is above the mean, times the count. */
+static inline uint32_t above_mean(int32_t sample, int32_t count, int32_t minus)
 {
-    int32_t sum = axis_sum(samples, end, axes);
-    uint32_t above = 0;
-#pragma GCC unroll 4
-    for (; samples < end; samples += axes) {
-        int32_t deviation = *samples * count - sum;
-        above += (uint32_t)(deviation > 0 ? deviation : 0);
+    int32_t deviation = sample * count + minus;
+    return deviation > 0 ? (uint32_t)deviation : 0;
+}
+
+static uint32_t sum_above(const int16_t *at, uint32_t left, uint32_t axes, int32_t minus)
+{
+    int32_t count = (int32_t)left;
+    uint32_t sum = 0;
+    for (; left % 4 != 0; left--, at += axes) {
+        sum += above_mean(*at, count, minus);
     }
-    return above;
+    if (left == 0) {
+        return sum;
+    }
+    do {
+        sum += above_mean(at[0], count, minus);
+        sum += above_mean(at[axes], count, minus);
+        sum += above_mean(at[2 * axes], count, minus);
+        sum += above_mean(at[3 * axes], count, minus);
+        at += 4 * axes;
+        left -= 4;
+    } while (left != 0);
+    return sum;
 }
 
 /* Deviations from a mean add up to 0, so those above it are half of the absolute ones. Times count
@@ -51,10 +76,10 @@ uint32_t trigger_level(const int16_t *samples, uint32_t count, uint32_t axes)
     if (count == 0) {
         return 0;
     }
-    const int16_t *end = samples + count * axes;
-    uint32_t above = 0;
+    uint32_t sum = 0;
     for (uint32_t axis = 0; axis < axes; axis++) {
-        above += axis_above(samples + axis, end, axes, (int32_t)count);
+        const int16_t *first = samples + axis;
+        sum += sum_above(first, count, axes, minus_sum(first, count, axes));
     }
-    return 2 * above / (count * count);
+    return 2 * sum / (count * count);
 }
