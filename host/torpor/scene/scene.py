@@ -288,7 +288,7 @@ def _parse_tables(content: bytes, header: Any) -> Scene:
     return Scene(
         rate_hz=header.rate_hz,
         samples=header.samples,
-        base=tuple(header.base[: header.axes]),
+        base=tuple(list(header.base)[: header.axes]),
         clips=tuple(clips),
         events=tuple(Event(*map(int, row)) for row in rows),
         noise=header.noise,
