@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "boot": {"update", "core", "hal"},
     "mgmt": {"update", "infer", "core", "wire", "hal"},
     "update": {"core", "hal/flash.h", "monocypher.h", "bearssl_hash.h"},
-    "drivers": {"core", "hal", "tensorflow", "gen"},
+    "drivers": {"core", "hal", "tensorflow", "kissfft", "gen"},
     "duty": {"core"},
     "stats": {"core", "hal/flash.h"},
     "infer": set(),

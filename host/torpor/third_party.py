@@ -44,6 +44,7 @@ class Pin:
     wheel: str = ""
     archive: str = ""
     sha256: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Library:
         private: further folders that only its own sources need.
         defines: macros for its sources and for whoever includes its headers.
         tuning: flags of GCC that make its code small on a device; of no use elsewhere.
+        language: "c" where the names of its sources say another, else "".
     """
 
     name: str
@@ -65,6 +67,7 @@ class Library:
     private: tuple[Path, ...]
     defines: tuple[str, ...]
     tuning: tuple[str, ...] = ()
+    language: str = ""
 
     @property
     def flags(self) -> list[str]:
@@ -76,7 +79,8 @@ class Library:
     def own_flags(self) -> list[str]:
         """What its own sources are compiled with; -w because its warnings are not ours."""
         folders = (f"-I{folder}" for folder in self.private)
-        return ["-w", *self.flags, *folders]
+        language = ["-x", self.language] if self.language else []
+        return ["-w", *self.flags, *folders, *language]
 
 
 def pins() -> dict[str, Pin]:
@@ -100,7 +104,7 @@ def library(name: str, archives: Path = ARCHIVES, unpacked: Path = UNPACKED) -> 
     """Return the C of a library, unpacked if need be.
 
     Args:
-        name: "monocypher", "bearssl" or "zcbor".
+        name: of a table of third_party.toml.
         archives: where tools/setup has put the archives.
         unpacked: where files are unpacked to.
 
@@ -120,6 +124,7 @@ def library(name: str, archives: Path = ARCHIVES, unpacked: Path = UNPACKED) -> 
         private=tuple(folder / part for part in pin.private),
         defines=pin.defines,
         tuning=pin.flags,
+        language=pin.language,
     )
 
 

@@ -15,7 +15,7 @@ from SCons.Script import Action
 from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
-from torpor_build import config, linker, records, third_party
+from torpor_build import config, linker, records, sound, third_party
 from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
@@ -31,6 +31,7 @@ def environment(env: Any, options: Options) -> Any:
     board = options.board
     env["ENV"].update(PATH=os.environ.get("PATH", ""), PYTHONPATH=str(ROOT / "host"))
     env.Tool(board.core.toolchain.replace("-", "_"))
+    third_party.learn_suffixes(env)
     env.Tool("compilation_db")  # it looks at the compiler that is there
     env.Append(
         CPPPATH=["#firmware", f"#build/{board.name}"],
@@ -109,6 +110,12 @@ class Objects:
                 self._made[name] = third_party.objects(self._env, self._out, name)
         return _cleaned(self._env, [node for name in names for node in self._made[name]])
 
+    def sound(self) -> list[Any]:
+        """Compile the sound features: ours, the front end, and its tables."""
+        tables = sound.tables(self._env, f"#build/{self._board.name}/gen/features.c")
+        made = self.once("gen/features.o", tables, self._sound)
+        return [*self.folders(sound.FOLDER), *self.libraries(*sound.HEADERS), made]
+
     def once(self, name: str, source: Any, env: Any = None) -> Any:
         """Compile one file of ours to `name`, for size unless `env` says otherwise."""
         if name not in self._made:
@@ -118,19 +125,28 @@ class Objects:
 
     def _file(self, source: Path) -> Any:
         relative = source.relative_to(FIRMWARE)
-        env = self._environment(relative.parts[0])
+        env = self._environment(str(relative.parent))
         return self.once(str(relative.with_suffix(".o")), f"#{source.relative_to(ROOT)}", env)
 
     def _environment(self, folder: str) -> Any:
-        """Inference is compiled for speed; only updates see the headers of the cryptography."""
-        if folder == "infer":
+        """Inference is compiled for speed; only updates see the headers of the cryptography, only
+        the sound features those of the front end."""
+        if folder.partition("/")[0] == "infer":
             return self._fast
+        if folder == sound.FOLDER:
+            return self._sound
         return self._crypto if folder == "update" else self._small
 
     @functools.cached_property
     def _crypto(self) -> Any:
         env = self._small.Clone()
         third_party.include(env, *CRYPTO)
+        return env
+
+    @functools.cached_property
+    def _sound(self) -> Any:
+        env = self._fast.Clone()
+        third_party.include(env, *sound.HEADERS)
         return env
 
 

@@ -4,7 +4,17 @@
 
 from typing import Any
 
+from SCons.Defaults import CAction, StaticObjectEmitter
+from SCons.Tool import createObjBuilders
+
 from torpor.third_party import library
+
+
+def learn_suffixes(env: Any) -> None:
+    """Let `env` compile sources that are C whatever they are called (`language`)."""
+    static, _ = createObjBuilders(env)
+    static.add_action(".cc", CAction)
+    static.add_emitter(".cc", StaticObjectEmitter)
 
 
 def include(env: Any, *names: str) -> None:

@@ -78,6 +78,19 @@ def test_recursion_is_seen(made: CallGraph) -> None:
         analysed(made).deepest("again")
 
 
+def test_recursion_with_a_declared_depth_counts_its_frame_so_often(made: CallGraph) -> None:
+    known = StackAnalysis(made, [], {}, {"far_away": 1000}, {"again": 5})
+    path = known.deepest("again")
+    assert path.bytes == 5 * made.frames["again"] + 1000
+    assert path.functions == ("again", "far_away")
+
+
+def test_a_declared_depth_is_that_of_one_function_alone() -> None:
+    made = graph("main>walk", "walk>walk", "walk>step", "step>walk", main=8, walk=16, step=4)
+    with pytest.raises(BudgetError, match="recursion has no bound: walk -> step -> walk"):
+        StackAnalysis(made, [], {}, {}, {"walk": 4}).deepest("main")
+
+
 def test_an_array_of_variable_length_is_seen(made: CallGraph) -> None:
     with pytest.raises(BudgetError, match="frame of grows has no bound"):
         analysed(made).deepest("grows")

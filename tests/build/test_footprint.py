@@ -61,6 +61,7 @@ def test_the_map_gives_every_placed_piece_and_no_discarded_one() -> None:
         ("build/b/obj/zcbor/decode.o", "zcbor"),
         ("build/b/obj/gen/wire_records.o", "wire"),
         ("build/b/obj/gen/board.o", "port"),
+        ("build/b/obj/gen/features.o", "drivers"),
         ("build/b/m-int8/obj/plan.o", "plan"),
         ("build/b/m-int8/obj/model.o", "arena"),
         ("/usr/lib/picolibc/libc.a(memset.o)", "libc"),

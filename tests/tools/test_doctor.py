@@ -62,7 +62,8 @@ def test_a_package_that_is_not_installed_is_reported() -> None:
 
 
 def test_c_that_was_not_fetched_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {check.name for check in check_third_party()} == {"monocypher", "bearssl"}
+    names = {"monocypher", "bearssl", "microfrontend", "microfrontend_tables"}
+    assert {check.name for check in check_third_party()} == names
     assert all(check.present and check.detail for check in check_third_party())
     lost = Pin("lost", sources=(), include=(), pip="lost==1", archive="lost-1.tar.gz", version="1")
     monkeypatch.setattr(doctor, "pins", lambda: {"lost": lost})

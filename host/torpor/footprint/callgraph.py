@@ -63,6 +63,7 @@ class StackAnalysis:
         linked: names of the functions in the ELF file; others are no targets of pointers.
         targets: name of a function that calls through a pointer -> patterns of names it may call.
         library: name of a library function -> its stack in bytes.
+        recursion: name of a function that calls itself -> how many of it are active at most.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class StackAnalysis:
         linked: Iterable[str],
         targets: Mapping[str, list[str]],
         library: Mapping[str, int],
+        recursion: Mapping[str, int] | None = None,
     ) -> None:
         self._graph = graph
+        self._recursion = recursion or {}
         self._linked = {base_name(name) for name in linked}
         self._targets = targets
         self._library = library
@@ -103,7 +106,7 @@ class StackAnalysis:
         if function in self._graph.unbounded:
             raise BudgetError(f"stack: the frame of {base_name(function)} has no bound")
         if function in self._graph.frames:
-            return self._graph.frames[function]
+            return self._graph.frames[function] * self._recursion.get(base_name(function), 1)
         if function in self._library:
             return self._library[function]
         raise BudgetError(
@@ -114,7 +117,7 @@ class StackAnalysis:
         found: set[str] = set()
         for callee in self._graph.calls.get(function, ()):
             found |= self._pointed_at(function) if callee == _INDIRECT else {callee}
-        return found
+        return found - ({function} if base_name(function) in self._recursion else set())
 
     def _pointed_at(self, function: str) -> set[str]:
         patterns = self._targets.get(base_name(function))

@@ -20,6 +20,12 @@ from torpor.paths import FIRMWARE
 CALLS_TOML = FIRMWARE / "calls.toml"
 _FLASH = (".text", ".rodata", ".data")
 _RAM = (".data", ".bss", ".handoff")
+_GENERATED = {
+    "board.o": "port",
+    "layout.o": "update",
+    "key.o": "update",
+    "features.o": "drivers",
+}
 _SHF_WRITE, _SHF_ALLOC = 1, 2
 
 
@@ -149,7 +155,8 @@ def _stack(graphs: Iterable[str], linked: set[str], board: Board) -> Any:
     graph = CallGraph()
     for text in graphs:
         graph.add(text)
-    analysis = StackAnalysis(graph, linked, declared["targets"], declared["library"])
+    tables = (declared[name] for name in ("targets", "library", "recursion"))
+    analysis = StackAnalysis(graph, linked, *tables)
     return worst_case(analysis, declared["start"][core.architecture], declared["frame"][core.name])
 
 
@@ -170,7 +177,7 @@ def part_of(obj: str) -> str:
     if path.name in ("plan.o", "model.o"):
         return {"plan.o": "plan", "model.o": "arena"}[path.name]
     if "gen" in path.parts:
-        return {"board.o": "port", "layout.o": "update", "key.o": "update"}.get(path.name, "wire")
+        return _GENERATED.get(path.name, "wire")
     folder = path.parts[path.parts.index("obj") + 1]
     return "kernels" if path.parent.name == "kernels" else folder
 
