@@ -23,10 +23,7 @@ HEADERS = (
     DRIVERS / "sensor.h",
     DRIVERS / "replay" / "replay.h",
 )
-SHIM = """
-    extern uint64_t shim_due; extern bool shim_set; extern uint32_t shim_timer;
-    extern uint32_t shim_blocks;
-"""
+SHIM = "extern uint32_t shim_blocks;"
 
 
 class Library(NamedTuple):
@@ -58,7 +55,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     layout, _ = parse_header(HEADER.read_text())
     texts = [declarations(path.read_text()) for path in HEADERS]
     ffi.cdef("\n".join([layout, *texts, SHIM]).replace("[TIMERS]", "[4]"))
-    sources = [*sorted((DRIVERS / "replay").glob("*.c")), FIRMWARE / "core" / "crc32.c"]
-    sources.append(Path(__file__).with_name("shim.c"))
+    core = [FIRMWARE / "core" / name for name in ("crc32.c", "timers.c")]
+    here = Path(__file__).with_name("shim.c")
+    sources = [*sorted((DRIVERS / "replay").glob("*.c")), *core, here]
     folder = tmp_path_factory.mktemp("replay")
     return Library(ffi, ffi.dlopen(str(build_shared(folder, sources, libraries=()))))
