@@ -161,12 +161,14 @@ class Page:
     def wait_for_text(self, text: str, where: str = "body") -> None:
         """Wait until an element, found by a CSS selector, contains `text`."""
         self.wait(
-            f"document.querySelector({json.dumps(where)}).innerText.includes({json.dumps(text)})"
+            f"document.querySelector({json.dumps(where)}).innerText"
+            f".replaceAll('\\u00a0', ' ').includes({json.dumps(text)})"
         )
 
     def text(self, where: str = "body") -> str:
-        """Return what a person reads in an element."""
-        return str(self.evaluate(f"document.querySelector({json.dumps(where)})?.innerText ?? ''"))
+        """Return what a person reads in an element; all spaces are plain ones."""
+        shown = self.evaluate(f"document.querySelector({json.dumps(where)})?.innerText ?? ''")
+        return str(shown).replace("\u00a0", " ")
 
     def resize(self, width: int, height: int) -> None:
         """Be a screen of this size, in CSS pixels; a narrow one is a phone."""

@@ -3,30 +3,31 @@
 // Numbers and codes of a snapshot in words. Pure: nothing here touches the page.
 
 export const NONE = "–";
+const GAP = "\u00a0"; // between a number and its unit: a line does not end there
 const known = (value) => value !== null && value !== undefined;
 const round = (value, digits) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 export const whole = (value) => (known(value) ? round(value, 0) : NONE);
-export const percent = (value, digits = 0) => (known(value) ? `${round(100 * value, digits)} %` : NONE);
+export const percent = (value, digits = 0) => (known(value) ? `${round(100 * value, digits)}${GAP}%` : NONE);
 export const rate = (value) => (known(value) ? round(value, value < 10 ? 1 : 0) : NONE);
 
 /** Microseconds with the unit that fits. */
 export function duration(us) {
   if (!known(us)) return NONE;
-  if (us < 1000) return `${round(us, 0)} µs`;
-  if (us < 1e6) return `${round(us / 1000, us < 1e4 ? 1 : 0)} ms`;
-  return `${round(us / 1e6, 1)} s`;
+  if (us < 1000) return `${round(us, 0)}${GAP}µs`;
+  if (us < 1e6) return `${round(us / 1000, us < 1e4 ? 1 : 0)}${GAP}ms`;
+  return `${round(us / 1e6, 1)}${GAP}s`;
 }
 
 /** Seconds since something, as a person says it. */
 export function age(seconds) {
   if (!known(seconds)) return "never";
   if (seconds < 1.5) return "now";
-  if (seconds < 120) return `${Math.floor(seconds)} s ago`;
-  if (seconds < 7200) return `${Math.floor(seconds / 60)} min ago`;
-  if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ago`;
-  return `${Math.floor(seconds / 86400)} days ago`;
+  if (seconds < 120) return `${Math.floor(seconds)}${GAP}s ago`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}${GAP}min ago`;
+  if (seconds < 172800) return `${Math.floor(seconds / 3600)}${GAP}h ago`;
+  return `${Math.floor(seconds / 86400)}${GAP}days ago`;
 }
 
 /** Time of day of seconds since 1970, here. */
@@ -84,6 +85,6 @@ export function alert(it) {
 
 /** Several counts with their names, those that are not 0. */
 export function counts(pairs) {
-  const said = pairs.filter(([, value]) => value).map(([name, value]) => `${whole(value)} ${name}`);
+  const said = pairs.filter(([, value]) => value).map(([name, value]) => `${name} ${whole(value)}`);
   return said.join(", ") || "none";
 }
