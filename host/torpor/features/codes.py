@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""From features to the int8 codes that a model takes: the integer rule of drivers/sound/codes.h."""
+"""From sound features to the int8 codes that a model takes, without floats on the device.
+
+code = clamp(((feature * multiplier + 2^(shift - 1)) >> shift) + zero_point)
+"""
 
 from typing import NamedTuple
 
@@ -12,18 +15,21 @@ from torpor.errors import ModelError
 UNIT = 0.0390625
 """What a feature of 1 is to the models: 10/256, pymicro_features 2.0.2 multiplies by it."""
 
+LARGEST = 1420
+"""No feature is larger: 64 times the natural logarithm of at most 2^32 (log_scale.cc)."""
+
 _VALUES = np.arange(1 << 16, dtype=np.uint64)
 
 
 class CodeRule(NamedTuple):
-    """code = clamp(((value * multiplier + half of 2^shift) >> shift) + zero_point)."""
+    """Numbers of the rule. int32_t is enough for every feature, see LARGEST."""
 
     multiplier: int
     shift: int
     zero_point: int
 
     def codes(self, values: NDArray[np.uint16]) -> NDArray[np.int8]:
-        """Return the codes of features of any shape, as the device computes them."""
+        """Return the codes of features of any shape, as a device computes them."""
         scaled = (values.astype(np.uint64) * self.multiplier + (1 << self.shift - 1)) >> self.shift
         return (scaled.astype(np.int64) + self.zero_point).clip(-128, 127).astype(np.int8)
 
@@ -40,7 +46,7 @@ def float_codes(values: NDArray[np.uint16], scale: float, zero_point: int) -> ND
 
 
 def code_rule(scale: float, zero_point: int) -> CodeRule:
-    """Return the integer rule that gives what `float_codes` gives, for each of the 65,536 values.
+    """Return the integer rule that gives what `float_codes` gives, for each of 65,536 values.
 
     Args:
         scale: of the model's input.
@@ -53,7 +59,7 @@ def code_rule(scale: float, zero_point: int) -> CodeRule:
     for shift in range(1, 32):
         for multiplier in _multipliers(scale, shift):
             rule = CodeRule(multiplier, shift, zero_point)
-            fits = (int(_VALUES[-1]) * multiplier + (1 << shift - 1)) >> 32 == 0
+            fits = LARGEST * multiplier + (1 << shift - 1) < 1 << 31
             if fits and np.array_equal(rule.codes(_VALUES.astype(np.uint16)), expected):
                 return rule
     raise ModelError(f"no integer rule gives the codes of sound features at scale {scale!r}")

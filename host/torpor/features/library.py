@@ -58,8 +58,7 @@ class Features:
 
     def __init__(self, sanitizer: str = "none") -> None:
         self._ffi = cffi.FFI()
-        for name in ("features.h", "codes.h"):
-            self._ffi.cdef(_declared(SOUND / name))
+        self._ffi.cdef(_declared(SOUND / "features.h"))
         self._library = _own_copy(self._ffi, features_library(sanitizer))
         self._rest = np.zeros(0, np.int16)
 
@@ -99,18 +98,6 @@ class Features:
         content = self._ffi.from_buffer("int16_t[]", samples)
         target = self._ffi.from_buffer("uint16_t[]", row, require_writable=True)
         return row if self._library.features_slice(content, target) else None
-
-    def codes(self, rule: tuple[int, int, int], values: NDArray[np.uint16]) -> NDArray[np.int8]:
-        """Return the codes of features of any shape, by the device's C; see `code_rule`."""
-        values = np.ascontiguousarray(values, np.uint16)
-        codes = np.zeros(values.shape, np.int8)
-        self._library.features_codes(
-            self._ffi.new("code_rule_t *", rule),
-            self._ffi.from_buffer("uint16_t[]", values),
-            values.size,
-            self._ffi.from_buffer("int8_t[]", codes, require_writable=True),
-        )
-        return codes
 
 
 def _declared(header: Path) -> str:
