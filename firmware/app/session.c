@@ -26,6 +26,8 @@ static struct {
     infer_status_t status; /* of the plan */
     const uint8_t *plan;
     uint32_t plan_bytes;
+    uint32_t plan_crc;
+    uint32_t opened;
     bool has_outputs;  /* no input has been written since the last run */
     bool has_result;   /* a window has run since the model's state was reset */
     uint32_t runs;     /* how many have */
@@ -74,7 +76,7 @@ static void say_hello(uint32_t seq)
         .schema = WIRE_SCHEMA_HASH,
         .board = text_of(board.name),
         .model = text_of(NULL),
-        .plan_crc = crc32_update(0, session.plan, session.plan_bytes),
+        .plan_crc = session.plan_crc,
         .plan_status = session.status,
         .timer_hz = board.timer_hz,
     };
@@ -84,7 +86,7 @@ static void say_hello(uint32_t seq)
     console_send(payload, wire_encode_hello(&hello, payload, sizeof payload));
 }
 
-static void acknowledge(uint32_t seq, uint32_t status)
+void session_acknowledge(uint32_t seq, uint32_t status)
 {
     wire_ack_t ack = {.seq = seq, .status = status};
     console_send(payload, wire_encode_ack(&ack, payload, sizeof payload));
@@ -231,8 +233,30 @@ static uint32_t reset_state(void)
 void session_start(void)
 {
     session.status = updates_open(&session.model, &session.plan, &session.plan_bytes);
+    session.plan_crc = crc32_update(0, session.plan, session.plan_bytes);
+    session.opened++;
     reset_state();
     say_hello(0);
+}
+
+infer_t *session_model(void)
+{
+    return session.status == INFER_OK ? &session.model : NULL;
+}
+
+infer_status_t session_status(void)
+{
+    return session.status;
+}
+
+uint32_t session_plan_crc(void)
+{
+    return session.plan_crc;
+}
+
+uint32_t session_opened(void)
+{
+    return session.opened;
 }
 
 void session_handle(const wire_request_t *request)
@@ -242,7 +266,7 @@ void session_handle(const wire_request_t *request)
         say_hello(request->ping.seq);
         break;
     case WIRE_ID_INPUT:
-        acknowledge(request->input.seq, write_input(&request->input));
+        session_acknowledge(request->input.seq, write_input(&request->input));
         break;
     case WIRE_ID_RUN:
         run(&request->run);
@@ -251,7 +275,7 @@ void session_handle(const wire_request_t *request)
         read_output(&request->read);
         break;
     case WIRE_ID_RESET:
-        acknowledge(request->reset.seq, reset_state());
+        session_acknowledge(request->reset.seq, reset_state());
         break;
     default:
         break;

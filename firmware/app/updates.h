@@ -8,6 +8,7 @@
 #ifndef APP_UPDATES_H
 #define APP_UPDATES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/text.h"
@@ -31,6 +32,15 @@ infer_status_t updates_open(infer_t *model, const uint8_t **plan, uint32_t *leng
 /* Takes each byte that is received. Carries out a request of the management and answers it, when it
  * was the last byte of one. That can restart the device, or the session with another model. */
 void updates_receive(uint8_t byte);
+
+/* True if there is a flash that can be written, with room for what is no image. */
+bool updates_has_flash(void);
+
+/* True while the management has had something to do a moment ago: the link is needed. */
+bool updates_busy(void);
+
+/* Versions of the firmware and of the model that run; empty where they have none. */
+void updates_versions(text_t *firmware, text_t *model);
 
 /* There is progress: the watchdog, where it cannot be stopped, begins anew. From the main loop. */
 void updates_progress(void);

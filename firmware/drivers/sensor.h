@@ -31,6 +31,9 @@ bool sensor_start(const sensor_format_t *format, timers_t *timers, uint32_t time
 /* SENSOR_TIMER is due. */
 void sensor_on_timer(uint64_t now);
 
+/* True if sensor_read() would take one. */
+bool sensor_ready(void);
+
 /* Takes the oldest block that was not taken yet. False: none is there. */
 bool sensor_read(int16_t *block);
 

@@ -22,17 +22,27 @@ from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
 from torpor_build.options import Options
 
+Own = tuple[list[Any], list[Any]]  # objects, and C files made for the model
 SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
 
 
 def declare_targets(
-    env: Any, options: Options, objects: steps.Objects, plan: steps.PlanFiles, out: str
+    env: Any, options: Options, objects: steps.Objects, plan: steps.PlanFiles, own: Own, out: str
 ) -> None:
-    """Declare `boot` (the bootloader), `image` (that and all images) and `update` (of a device)."""
+    """Declare `boot` (the bootloader), `image` (that and all images) and `update` (of a device).
+
+    Args:
+        env: of the build.
+        options: of the user.
+        objects: of the board.
+        plan: of the model.
+        own: what steps.application() returns.
+        out: folder of the build.
+    """
     key = objects.once("gen/key.o", key_source(env, options))
     boot = bootloader(env, options, objects, key)
-    common = [*application_objects(objects, options.app), key]
-    images = signed_images(env, options, common, plan, f"{out}/image")
+    common = [*own[0], *application_objects(objects, options.app), key]
+    images = signed_images(env, options, (common, own[1]), plan, f"{out}/image")
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
     if options.port:
@@ -86,7 +96,7 @@ def application_objects(objects: steps.Objects, app: str) -> list[Any]:
     """Compile everything of an application with slots that does not depend on model and key."""
     return [
         *objects.folders("app", f"app/{app}", "app/slots", "mgmt", "update", "core", "wire"),
-        *objects.port(),
+        *objects.port(*steps.APP_DRIVERS[app]),
         *objects.folders(*steps.INFER),
         *objects.generated("board.c", "layout.c", "wire_records.c"),
         *objects.libraries("zcbor", *steps.CRYPTO),
@@ -94,14 +104,14 @@ def application_objects(objects: steps.Objects, app: str) -> list[Any]:
 
 
 def signed_images(
-    env: Any, options: Options, common: list[Any], plan: steps.PlanFiles, folder: str
+    env: Any, options: Options, common: Own, plan: steps.PlanFiles, folder: str
 ) -> list[Any]:
     """Declare the application, once for each link address, with its footprint, and all images.
 
     Args:
         env: of the build.
         options: of the user.
-        common: all objects but those that depend on the model.
+        common: all objects but those that depend on the model, and C files that do.
         plan: of the model.
         folder: where everything goes.
     """
@@ -109,8 +119,8 @@ def signed_images(
     kernels = _kernels(env, board, plan.kernels, f"{folder}/kernels.txt")
     target = f"{folder}/gen/model.c"
     tables = steps.model_source(env, plan, target, kernels, board.models.arena)
-    own = steps.model_objects(env, [plan.source, tables], folder)
-    made = [*own, *common]
+    own = steps.model_objects(env, [plan.source, tables, *common[1]], folder)
+    made = [*own, *common[0]]
     nodes = [_signed(env, options, [plan.binary], f"{folder}/model.bin")]
     for slot in "ab"[: board.links]:
         name = f"{folder}/firmware-{slot}" if board.links > 1 else f"{folder}/firmware"

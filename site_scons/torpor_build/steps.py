@@ -15,11 +15,13 @@ from SCons.Script import Action
 from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
 from torpor.paths import FIRMWARE, ROOT
 from torpor.wire.schema import SCHEMA
-from torpor_build import config, linker, records, sound, third_party
+from torpor_build import config, linker, records, sound, third_party, wake
 from torpor_build.options import Options
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
+DRIVERS = ("alarm", "pin")  # of a port, for programs that define their handlers
+APP_DRIVERS: dict[str, tuple[str, ...]] = {"serve": (), "wake": DRIVERS}
 CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/ops", "infer/kernels")
 COMPILE = ("cli/compile.py", "compile", "graph", "plan")
@@ -90,9 +92,9 @@ class Objects:
             self._file(path) for name in names for path in sorted((FIRMWARE / name).glob("*.c"))
         ]
 
-    def port(self) -> list[Any]:
-        """Compile what the board's hardware needs."""
-        return [self._file(path) for path in port_files(self._board)]
+    def port(self, *drivers: str) -> list[Any]:
+        """Compile what the board's hardware needs; `drivers` are of DRIVERS."""
+        return [self._file(path) for path in port_files(self._board, *drivers)]
 
     def boot_port(self) -> list[Any]:
         """Compile what only the bootloader needs of the port."""
@@ -163,11 +165,22 @@ def firmware_objects(objects: Objects, app: str) -> list[Any]:
     """Compile everything of the firmware without bootloader that does not depend on the model."""
     return [
         *objects.folders("app", f"app/{app}", "app/alone", "core", "wire"),
-        *objects.port(),
+        *objects.port(*APP_DRIVERS[app]),
         *objects.folders(*INFER),
         *objects.generated("board.c", "wire_records.c"),
         *objects.libraries("zcbor"),
     ]
+
+
+def application(
+    env: Any, options: Options, objects: Objects, plan: "PlanFiles", out: str
+) -> tuple[list[Any], list[Any]]:
+    """Return what only the chosen application consists of: objects, and C files made for the model."""
+    if options.app != "wake":
+        return [], []
+    sensor = wake.described(options)["sensor"]
+    source = wake.source(env, options, plan.binary, f"{out}/gen/wake.c")
+    return wake.objects(objects, sensor), [source]
 
 
 def model_objects(env: Any, sources: list[Any], out: str) -> list[Any]:
@@ -184,13 +197,22 @@ def _cleaned(env: Any, objects: list[Any]) -> list[Any]:
     return objects
 
 
-def port_files(board: Board) -> list[Path]:
-    """Return the C files of the ports that a board consists of."""
+def port_files(board: Board, *drivers: str) -> list[Path]:
+    """Return the C files of the ports that a board consists of.
+
+    Args:
+        board: the board.
+        drivers: of DRIVERS. A driver is the file of that name in the port, in the folder of the
+            core's architecture, or in common/, the first that there is.
+    """
     port = FIRMWARE / "port"
     folders = [board.port, "common", *(["bare"] if board.memory else [])]
     shared = [*CORES[board.core.name], CLOCKS[board.timer.kind]] if board.memory else []
     found = [path for folder in folders for path in sorted((port / folder).glob("*.c"))]
-    return [*found, *(port / name for name in shared)]
+    found = [path for path in found if path.stem not in DRIVERS]
+    places = [port / name for name in (board.port, board.core.architecture or "host", "common")]
+    chosen = [next(filter(Path.exists, (p / f"{name}.c" for p in places))) for name in drivers]
+    return [*found, *(port / name for name in shared), *chosen]
 
 
 def tool_sources(*parts: str) -> list[str]:
@@ -267,13 +289,19 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> PlanFiles:
     arguments = [model.abspath, f"--name={options.model.stem}"]
     arguments += ["--target", options.board.core.plan_targets[0]]
     arguments += [f"--labels={labels}"] if labels else []
-    arguments += ["--keep-input"] if options.keep_input else []
+    arguments += ["--keep-input"] if _keeps_input(options) else []
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
     step = torpor("  compile $TARGET", "compile", *arguments)
     plan = env.Command([f"{out}/{name}" for name in names], model, step)
     env.Depends(plan, [*tool_sources(*COMPILE), "#firmware/infer/plan.h"])
     env.Clean(plan, f"{plan[0]}.log")
     return PlanFiles(*plan[:3])
+
+
+def _keeps_input(options: Options) -> bool:
+    return options.keep_input or (
+        options.app == "wake" and wake.keeps_inputs(wake.described(options))
+    )
 
 
 def _labels(options: Options) -> str:

@@ -37,6 +37,22 @@ void updates_receive(uint8_t byte)
     (void)byte;
 }
 
+bool updates_has_flash(void)
+{
+    return false;
+}
+
+bool updates_busy(void)
+{
+    return false;
+}
+
+void updates_versions(text_t *firmware, text_t *model)
+{
+    (void)firmware;
+    (void)model;
+}
+
 void updates_progress(void)
 {
 }

@@ -18,6 +18,7 @@
 #include "update/end.h"
 #include "wire/smp_frame.h"
 
+#define BUSY_SECONDS     1  /* after a request */
 #define DRAIN_PER_SECOND 50 /* 20 ms: some bytes of the slowest UART */
 
 static handoff_t handoff;
@@ -25,6 +26,8 @@ static update_t update;
 static models_t models;
 static smp_t smp;
 static uint8_t message[SMP_MESSAGE_BYTES]; /* a request, then its response */
+static bool was_asked;                     /* ever */
+static uint32_t asked;                     /* clock ticks of the last request */
 static smp_frame_decoder_t decoder = {.buffer = message, .size = sizeof message};
 
 static bool is_in_slot(void)
@@ -188,6 +191,8 @@ void updates_receive(uint8_t byte)
     if (smp_frame_decode(&decoder, byte) != FRAME_TAKEN) {
         return;
     }
+    was_asked = true;
+    asked = clock_ticks();
     uint32_t length = smp_handle(&smp, message, decoder.length);
     if (length != 0) {
         send(length);
@@ -199,6 +204,32 @@ void updates_receive(uint8_t byte)
         smp.model_turns = false;
         session_start();
     }
+}
+
+bool updates_has_flash(void)
+{
+    return true;
+}
+
+/* The clock wraps: what was long ago is forgotten when it is found out. */
+bool updates_busy(void)
+{
+    was_asked = was_asked && clock_ticks() - asked < BUSY_SECONDS * board.timer_hz;
+    return was_asked;
+}
+
+static void append_slot_version(text_t *text, uint32_t slot)
+{
+    image_t image;
+    if (slot != UPDATE_NO_SLOT && image_parse(&update_layout, slot, &image) == UPDATE_OK) {
+        append_version(text, &image.version);
+    }
+}
+
+void updates_versions(text_t *firmware, text_t *model)
+{
+    append_slot_version(firmware, update.running[UPDATE_FIRMWARE]);
+    append_slot_version(model, update.running[UPDATE_MODEL]);
 }
 
 void updates_progress(void)

@@ -154,9 +154,14 @@ static void take_from_ring(int16_t *block)
            sizeof *block * replay.format.block * replay.format.axes);
 }
 
+bool sensor_ready(void)
+{
+    return replay.taken != replay.complete;
+}
+
 bool sensor_read(int16_t *block)
 {
-    if (replay.taken == replay.complete) {
+    if (!sensor_ready()) {
         return false;
     }
     if (replay.in_memory) {

@@ -117,6 +117,25 @@ class Timer:
 
 
 @dataclass(frozen=True)
+class Alarm:
+    """The timer that wakes the CPU; RISC-V has its own, a process the system's."""
+
+    irq: int
+    base: int | None = None  # None: it is the timer of the clock
+    hz: int | None = None  # at most the clock's
+
+
+@dataclass(frozen=True)
+class Pin:
+    """The input whose edges wake the CPU."""
+
+    base: int  # of what watches it
+    irq: int
+    number: int
+    rising: bool = False  # which edge
+
+
+@dataclass(frozen=True)
 class Emulator:
     """The program that stands in for the board."""
 
@@ -164,6 +183,22 @@ class Power:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """Memory that a scene may be put into from outside, for a replayed sensor (drivers/replay)."""
+
+    origin: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Where in the flash inputs are kept (firmware/stats/store.h): never more than this."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True)
 class Board:
     """All facts of one board; what is optional is None if it has none."""
 
@@ -181,6 +216,10 @@ class Board:
     watchdog: Watchdog | None = None
     models: Models = Models()
     uart: Uart | None = None
+    alarm: Alarm | None = None
+    pin: Pin | None = None
     emulator: Emulator | None = None
     budget: Budget | None = None
     power: Power | None = None
+    scene: Scene | None = None
+    samples: Samples | None = None

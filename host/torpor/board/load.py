@@ -13,6 +13,7 @@ from torpor.board.facts import (
     CORES,
     KERNEL_SETS,
     SHARED_PORTS,
+    Alarm,
     Board,
     Budget,
     Core,
@@ -20,7 +21,10 @@ from torpor.board.facts import (
     Flash,
     Memory,
     Models,
+    Pin,
     Power,
+    Samples,
+    Scene,
     Slots,
     Timer,
     Uart,
@@ -41,11 +45,18 @@ _TABLES: dict[str, type] = {
     "watchdog": Watchdog,
     "models": Models,
     "uart": Uart,
+    "alarm": Alarm,
+    "pin": Pin,
     "emulator": Emulator,
     "budget": Budget,
     "power": Power,
+    "scene": Scene,
+    "samples": Samples,
 }
-_OPTIONAL = ("flash", "slots", "watchdog", "models", "uart", "emulator", "budget", "power")
+_OPTIONAL = (
+    *("flash", "slots", "watchdog", "models", "uart", "alarm", "pin", "emulator", "budget"),
+    *("power", "scene", "samples"),
+)
 _BOARD_KEYS = ("title", "tier", "port", "links", "sources")
 _CHOICES = {
     "board.tier": ("emulated", "built", "hardware"),
