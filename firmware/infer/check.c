@@ -65,6 +65,7 @@ static int sections_ok(const plan_header_t *plan)
            section_ok(plan, plan->states, state_bytes, 4, &end) &&
            section_ok(plan, plan->ops, plan->ops_bytes, 4, &end) &&
            section_ok(plan, plan->strings, plan->strings_bytes, 4, &end) &&
+           section_ok(plan, plan->extra, plan->extra_bytes, 4, &end) &&
            section_ok(plan, plan->data, plan->data_bytes, PLAN_ALIGN, &end) &&
            section_ok(plan, plan->length, 0, PLAN_ALIGN, &end);
 }

@@ -7,7 +7,7 @@
 
 #include "infer/kernel.h"
 
-_Static_assert(sizeof(plan_header_t) == 88, "the header is part of the format");
+_Static_assert(sizeof(plan_header_t) == 96, "the header is part of the format");
 #define KERNEL_WORDS (sizeof(((plan_header_t *)0)->kernels) / sizeof(uint32_t))
 
 _Static_assert(PLAN_OP_COUNT <= 32 * KERNEL_WORDS, "kernels[] has a bit for each code");

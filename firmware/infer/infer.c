@@ -139,6 +139,12 @@ const char *infer_label(const infer_t *model, uint32_t index)
     return label;
 }
 
+const void *infer_extra(const infer_t *model, uint32_t *bytes)
+{
+    *bytes = model->plan->extra_bytes;
+    return *bytes != 0 ? (const uint8_t *)model->plan + model->plan->extra : NULL;
+}
+
 const char *infer_status_name(infer_status_t status)
 {
     static const char *const names[INFER_STATUS_COUNT] = {

@@ -88,6 +88,10 @@ uint32_t infer_output_bytes(const infer_t *model, uint32_t index);
 const char *infer_name(const infer_t *model);
 const char *infer_label(const infer_t *model, uint32_t index);
 
+/* What travels with the model, 4-byte aligned, and its length; NULL and 0 where there is nothing.
+ */
+const void *infer_extra(const infer_t *model, uint32_t *bytes);
+
 /* One-word name of a status, for logs ("arena", "alias", ...). Never NULL. */
 const char *infer_status_name(infer_status_t status);
 

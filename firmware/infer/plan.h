@@ -6,8 +6,8 @@
  * to write the same structs. It therefore holds nothing but numeric #defines, enums and structs
  * of fixed-width members without hidden padding. All numbers are little endian.
  *
- *   offset 0                                                                    length
- *   | header | tensors[] | io[] | states[] | operator records ... | strings ... | data ..... |
+ *   offset 0                                                                            length
+ *   | header | tensors[] | io[] | states[] | operator records ... | strings ... | extra | data |
  *
  * A plan is position independent and is used in place; its first byte must be 16-byte aligned.
  * Every section starts 4-byte aligned, data starts 16-byte aligned; gaps are zero.
@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define PLAN_MAGIC       0x4E4C5054 /* "TPLN" */
-#define PLAN_VERSION     1
+#define PLAN_VERSION     2
 #define PLAN_ALIGN       16
 #define PLAN_MAX_DIMS    5
 #define PLAN_MAX_OPS     1024
@@ -73,9 +73,11 @@ typedef struct {
     uint32_t strings_bytes;
     uint32_t data; /* weights, channel blocks, tables */
     uint32_t data_bytes;
-    uint32_t name;   /* string offset of the model's name, relative to `strings` */
-    uint32_t labels; /* string offset of the first label, or PLAN_NO_STRING */
-} plan_header_t;     /* 88 bytes */
+    uint32_t name;        /* string offset of the model's name, relative to `strings` */
+    uint32_t labels;      /* string offset of the first label, or PLAN_NO_STRING */
+    uint32_t extra;       /* what travels with the model and inference does not look at */
+    uint32_t extra_bytes; /* 0: nothing */
+} plan_header_t;          /* 96 bytes */
 
 /* A region of the arena. */
 typedef struct {

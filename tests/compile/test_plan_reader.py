@@ -54,6 +54,17 @@ def test_a_plan_made_by_hand_is_read_back() -> None:
     assert plan.inputs[0]["dims"] == (8, 1, 1, 1, 1)
 
 
+@pytest.mark.parametrize("extra", [b"", b"\1", bytes(range(124))], ids=len)
+def test_extra_bytes_travel_with_a_compiled_model_and_change_nothing_else(extra: bytes) -> None:
+    compiled = compile_model(small_cnn(), name="net", labels=(*LABELS, "z"), extra=extra)
+    plan, plain = Plan.parse(compiled.plan), Plan.parse(COMPILED)
+    assert plan.extra == extra
+    assert plan.header["extra"] % 4 == 0
+    assert (plan.ops, plan.strings, plan.data) == (plain.ops, plain.strings, plain.data)
+    assert compiled.report.sections["extra"] == len(extra)
+    assert sum(compiled.report.sections.values()) == len(compiled.plan)
+
+
 def test_nested_structs_and_arrays_become_values() -> None:
     plan = Plan.parse(COMPILED)
     (addition,) = (op for op in plan.ops if op.name == "ADD_S8")

@@ -107,8 +107,8 @@ uint32_t files_plan(uint8_t *plan, uint16_t version, char name)
     header.states = header.io + 2 * sizeof io;
     header.ops = header.states;
     header.strings = header.states;
-    header.data =
-        (header.strings + header.strings_bytes + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
+    header.extra = (header.strings + header.strings_bytes + 3) / 4 * 4;
+    header.data = (header.extra + PLAN_ALIGN - 1) / PLAN_ALIGN * PLAN_ALIGN;
     header.length = header.data;
     memset(plan, 0, header.length);
     memcpy(plan, &header, sizeof header);

@@ -133,9 +133,9 @@ static void put_payload(writer_t *writer, const signer_parts_t *parts)
     }
 }
 
-/* Runs every plan of format 1 for portable kernels, up to 64 KiB of arena. */
+/* Runs every plan of format 2 for portable kernels, up to 64 KiB of arena. */
 static const uint8_t capability[IMAGE_CAPABILITY_BYTES] = {
-    1,    1,    1,    1,    0,    0,    1,    0,    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+    1,    2,    2,    1,    0,    0,    1,    0,    0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
     0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0,    0,    0,    0,
 };
 

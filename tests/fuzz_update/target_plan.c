@@ -77,6 +77,11 @@ static void ask(infer_t *model, const plan_header_t *plan, uint32_t *random)
         text += strlen(infer_label(model, i));
     }
     uint32_t sum = (uint32_t)text;
+    uint32_t extra_bytes;
+    const uint8_t *extra = infer_extra(model, &extra_bytes);
+    for (uint32_t i = 0; i < extra_bytes; i++) {
+        sum += extra[i];
+    }
     for (uint32_t i = 0; i < plan->n_outputs; i++) {
         const uint8_t *output = infer_output(model, i);
         for (uint32_t j = 0; j < infer_output_bytes(model, i); j++) {

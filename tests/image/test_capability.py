@@ -150,7 +150,7 @@ def test_one_plan_format_is_no_range(header: dict[str, Any]) -> None:
 
 @given(st.binary(max_size=100))
 def test_what_is_no_plan_has_no_header(data: bytes) -> None:
-    if data[:4] != b"TPLN" or len(data) < 88:
+    if data[:4] != b"TPLN" or len(data) < 96:
         assert plan_header(data) is None
 
 

@@ -74,7 +74,7 @@ def test_a_model_is_built_and_described(folder: Path, capsys: pytest.CaptureFixt
     assert read_image(folder / "m.bin").payload == COMPILED.plan
     said = capsys.readouterr().out
     assert "any board whose firmware can run it" in said
-    assert f"plan format 1, portable, arena {ARENA:,}" in said
+    assert f"plan format 2, portable, arena {ARENA:,}" in said
     assert image("build", "plan.bin", "--version", "1.0.0", "--board", "native", "-o", "n.bin") == 0
     assert read_image(folder / "n.bin").board == "native"
 
@@ -103,7 +103,7 @@ def test_an_object_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str
     assert image("inspect", "m.bin", "--json") == 0
     model = json.loads(capsys.readouterr().out)
     assert model["needs"] == {
-        "plan_version": 1,
+        "plan_version": 2,
         "target": "portable",
         "arena_bytes": ARENA,
         "kernels": list(COMPILED.kernels),

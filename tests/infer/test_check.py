@@ -107,7 +107,8 @@ def test_another_magic_is_no_plan() -> None:
 
 
 def test_another_version_is_refused() -> None:
-    assert changed_word("copy", "header.version", 2) == "version"
+    assert changed_word("copy", "header.version", 1) == "version"
+    assert changed_word("copy", "header.version", 3) == "version"
 
 
 @pytest.mark.parametrize("target", [1, 2, 255])
@@ -210,11 +211,14 @@ def test_kernel_bits_must_be_those_of_the_operators() -> None:
         ("header.n_inputs", 0),
         ("header.n_outputs", 0),
         ("header.tensors", 0),
-        ("header.tensors", 92),
+        ("header.tensors", 100),
         ("header.io", 0xFFFFFFFC),
-        ("header.ops", 88),
+        ("header.ops", 96),
         ("header.ops_bytes", 0xFFFFFFF0),
         ("header.strings_bytes", 0x7FFFFFFF),
+        ("header.extra", 0),
+        ("header.extra", 0xFFFFFFFC),
+        ("header.extra_bytes", 0xFFFFFFF0),
         ("header.data", 0),
         ("header.data_bytes", 0xFFFFFFF0),
     ],
@@ -228,6 +232,28 @@ def test_a_gap_between_sections_must_be_zero() -> None:
     end = field_named(plan, "header.strings").get(plan) + len(PlanBuilder().strings)
     assert plan[end] == 0
     assert word(plan[:end] + b"\1" + plan[end + 1 :]) == "header"
+
+
+@pytest.mark.parametrize("extra", [b"x", b"four", bytes(range(124))], ids=len)
+def test_extra_bytes_may_be_anything_but_must_lie_between_strings_and_data(extra: bytes) -> None:
+    built = fully_connected(s4=False)
+    built.extra = extra
+    plan = built.build()
+    start = field_named(plan, "header.extra").get(plan)
+    assert word(plan) == "ok"
+    assert plan[start : start + len(extra)] == extra
+    assert word(changed(plan, "header.extra", start + 1)) == "header"
+    assert word(changed(plan, "header.extra", start - 4)) == "header"
+    assert word(changed(plan, "header.extra_bytes", len(plan) - start + 1)) == "header"
+    assert word(changed(plan, "header.extra_bytes", 0)) == "header"  # a gap that is not zero
+
+
+def test_extra_bytes_may_not_reach_into_the_data() -> None:
+    built = fully_connected(s4=False)
+    plan = built.build()
+    reach = field_named(plan, "header.data").get(plan) - field_named(plan, "header.extra").get(plan)
+    assert word(changed(plan, "header.extra_bytes", reach)) == "ok"
+    assert word(changed(plan, "header.extra_bytes", reach + 1)) == "header"
 
 
 def test_the_fill_after_the_data_must_be_zero() -> None:

@@ -37,6 +37,16 @@ def test_a_refused_plan_is_an_error_that_says_why() -> None:
         Engine(changed(fully_connected(False).build(), "op 0.in_n", 1))
 
 
+@pytest.mark.parametrize("extra", [b"", b"x", bytes(range(124))], ids=len)
+def test_extra_bytes_are_what_was_put_in_and_change_no_output(extra: bytes) -> None:
+    built = chain()
+    plain = Engine(built.build()).invoke([X])[0]
+    built.extra = extra
+    engine = Engine(built.build(), sanitize=True)
+    assert engine.extra == extra
+    np.testing.assert_array_equal(engine.invoke([X])[0], plain)
+
+
 def test_the_same_input_gives_the_same_output_again() -> None:
     engine = Engine(chain().build())
     first = engine.invoke([X])[0]
@@ -175,4 +185,4 @@ def test_a_missing_compiler_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 
 def test_sizes_of_the_structs_are_those_of_c() -> None:
-    assert (sizeof("plan_header_t"), sizeof("plan_tensor_t"), sizeof("plan_io_t")) == (88, 12, 36)
+    assert (sizeof("plan_header_t"), sizeof("plan_tensor_t"), sizeof("plan_io_t")) == (96, 12, 36)

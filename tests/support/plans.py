@@ -62,6 +62,7 @@ class PlanBuilder:
     states: list[dict[str, Any]] = field(default_factory=list)
     ops: list[bytes] = field(default_factory=list)
     strings: bytes = b"model\0x\0y\0cat\0dog\0"
+    extra: bytes = b""
     data: bytes = b""
     header: dict[str, Any] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ class PlanBuilder:
             "states": b"".join(pack("plan_state_t", s) for s in self.states),
             "ops": b"".join(self.ops),
             "strings": self.strings,
+            "extra": self.extra,
             "data": self.data,
         }
         body, offsets = b"", {}
@@ -131,6 +133,7 @@ class PlanBuilder:
             "n_labels": 2,
             "ops_bytes": len(sections["ops"]),
             "strings_bytes": len(sections["strings"]),
+            "extra_bytes": len(sections["extra"]),
             "data_bytes": len(sections["data"]),
             "name": 0,
             "labels": 10,

@@ -57,6 +57,7 @@ def compile_model(
     labels: Sequence[str] = (),
     keep_input: bool = False,
     target: str = "portable",
+    extra: bytes = b"",
 ) -> Compiled:
     """Compile a quantized .tflite file into a plan. The same arguments give the same bytes.
 
@@ -66,6 +67,7 @@ def compile_model(
         labels: names of the classes, one an element of the first output, or none.
         keep_input: forbid operators to overwrite the model's inputs.
         target: whose kernels the weights are packed for.
+        extra: what travels with the model and inference does not look at.
 
     Raises:
         ModelError: the file is broken.
@@ -105,6 +107,7 @@ def compile_model(
         "states": _state_table(list(states), stored.states),
         "ops": b"".join(packed),
         "strings": strings.data,
+        "extra": extra,
         "data": stored.data,
     }
     plan = assemble(header | strings.header, sections)

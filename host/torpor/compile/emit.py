@@ -75,7 +75,8 @@ def assemble(header: Mapping[str, Any], sections: Mapping[str, bytes]) -> bytes:
 
     Args:
         header: the members that no section decides.
-        sections: "tensors", "io", "states", "ops", "strings", "data" in the order of the plan.
+        sections: "tensors", "io", "states", "ops", "strings", "extra", "data" in the order of the
+            plan.
     """
     members = {"magic": CONST["PLAN_MAGIC"], "version": CONST["PLAN_VERSION"], **header}
     known = {member for member, _ in ffi.typeof("plan_header_t").fields}

@@ -222,6 +222,7 @@ def _sections(plan: bytes) -> dict[str, int]:
         "io": starts[2] - starts[1],
         "records": header["ops_bytes"],
         "strings": header["strings_bytes"],
+        "extra": header["extra_bytes"],
         "data": header["data_bytes"],
     }
     return {**sizes, "gaps": len(plan) - sum(sizes.values())}

@@ -151,6 +151,13 @@ class Engine:
         return tuple(self._string(self._library.infer_label(self._model, i)) for i in count)
 
     @property
+    def extra(self) -> bytes:
+        """What travels with the model and inference does not look at."""
+        count = self._ffi.new("uint32_t *")
+        found = self._library.infer_extra(self._model, count)
+        return bytes(self._ffi.buffer(found, count[0])) if found else b""
+
+    @property
     def arena(self) -> Any:
         """The arena as a writable cffi buffer of bytes."""
         return self._arena.buffer

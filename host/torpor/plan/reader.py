@@ -33,6 +33,7 @@ class Plan:
     states: tuple[Fields, ...]
     ops: tuple[Record, ...]
     strings: bytes
+    extra: bytes
     data: bytes
 
     @classmethod
@@ -53,6 +54,7 @@ class Plan:
             states=_array(data, "plan_state_t", header["states"], header["n_states"]),
             ops=_records(data, header),
             strings=_section(data, header["strings"], header["strings_bytes"], "strings"),
+            extra=_section(data, header["extra"], header["extra_bytes"], "extra bytes"),
             data=_section(data, header["data"], header["data_bytes"], "data"),
         )
 

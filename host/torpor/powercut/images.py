@@ -87,6 +87,7 @@ def plan(arena: int, size: int, seed: int) -> bytes:
         "states": b"",
         "ops": ops,
         "strings": b"\0\0\0\0",
+        "extra": b"",
     }
     at = sizeof("plan_header_t")
     offsets = {}
