@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LOOP_EVENTS 4
+#define LOOP_EVENTS 8
 
 typedef void (*loop_handler_t)(void);
 

@@ -25,6 +25,8 @@ typedef struct {
     uint32_t exception; /* number of the exception, if it was a fault or the watchdog's */
     uint32_t pc;        /* where, as far as the CPU knows it */
     uint32_t lr;
+    uint32_t cfsr; /* the CPU's own word about a fault: CFSR where there is one (Armv7-M, Armv8-M),
+                      mcause (RISC-V), si_code of the signal (a process); 0: none */
 } restart_t;
 
 /* What the bootloader tells the application that it starts. */

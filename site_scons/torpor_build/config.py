@@ -13,7 +13,7 @@ _NMI, _SYSTICK, _INTERRUPTS = 2, 15, 16  # numbers of exceptions: Arm DDI 0403, 
 def board_header(board: Board) -> str:
     """Return the text of board_config.h: facts of the board that its port needs, as macros."""
     facts: dict[str, int] = {}
-    for table in ("flash", "timer", "uart", "watchdog"):
+    for table in ("flash", "timer", "uart", "watchdog", "alarm", "pin"):
         values = asdict(getattr(board, table)) if getattr(board, table) else {}
         for key, value in values.items():
             if isinstance(value, int):
@@ -21,6 +21,9 @@ def board_header(board: Board) -> str:
     if board.core.architecture == "cortexm":
         facts |= _vectors(board)
     lines = "".join(f"#define {name} {value:#x}u\n" for name, value in facts.items())
+    if board.core.architecture == "cortexm":
+        entries = (f" entry({irq}, {isr})" for isr, irq in _drivers(board).items())
+        lines += f"#define BOARD_DRIVERS(entry){''.join(entries)}\n"
     return (
         f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
         f"#ifndef BOARD_CONFIG_H\n#define BOARD_CONFIG_H\n\n{lines}\n#endif\n"
@@ -31,17 +34,37 @@ def _vectors(board: Board) -> dict[str, int]:
     """Length of a vector table that reaches to the last exception which is ever enabled."""
     assert board.uart is not None
     watchdog = board.watchdog.exception if board.watchdog else _NMI
-    last = max(_SYSTICK, _INTERRUPTS + board.uart.irq, watchdog)
+    interrupts = (board.uart.irq, *_drivers(board).values())
+    last = max(_SYSTICK, _INTERRUPTS + max(interrupts), watchdog)
     return {"BOARD_WATCHDOG_EXCEPTION": watchdog, "BOARD_VECTORS": last + 1}
 
 
+def _drivers(board: Board) -> dict[str, int]:
+    """Interrupts of drivers that not every program has, by handler."""
+    drivers = {"cortexm_alarm_isr": board.alarm, "cortexm_pin_isr": board.pin}
+    return {isr: facts.irq for isr, facts in drivers.items() if facts}
+
+
 def board_source(board: Board) -> str:
-    """Return the text of board.c: the definition that hal/board.h declares."""
+    """Return the text of board.c: what hal/board.h declares; board_scene() of memory that is there.
+
+    A process of this computer has no memory at a known address: its port defines board_scene().
+    """
     return (
         f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
         '#include "hal/board.h"\n\n'
         f'const board_t board = {{.name = "{board.name}", .timer_hz = {board.timer.hz}u, '
         f".trial_ms = {board.watchdog.trial_ms if board.watchdog else 0}u}};\n"
+        f"{_scene_source(board) if board.memory else ''}"
+    )
+
+
+def _scene_source(board: Board) -> str:
+    origin, size = (board.scene.origin, board.scene.size) if board.scene else (0, 0)
+    place = f"(const void *){origin:#x}u" if size else "(const void *)0"
+    return (
+        "\nconst void *board_scene(uint32_t *bytes)\n{\n"
+        f"    *bytes = {size:#x}u;\n    return {place};\n}}\n"
     )
 
 

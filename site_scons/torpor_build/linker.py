@@ -6,6 +6,7 @@ from torpor.board import Board
 from torpor.errors import UsageError
 
 _LENGTH = 64 << 20
+_DRIVERS = {"cortexm": ("cortexm_alarm_isr", "cortexm_pin_isr")}  # not in every program
 _TEMPLATE = """\
 /* Made from boards/{name}/board.toml. Do not edit. */
 
@@ -21,8 +22,7 @@ ENTRY({architecture}_reset)
 
 __stack_top = {stack_top:#010x};
 __stack_limit = __stack_top - {stack:#x};
-
-SECTIONS
+{provided}SECTIONS
 {{
     .text :
     {{
@@ -81,6 +81,7 @@ def script(board: Board, link: int | None = None) -> str:
             f"a multiple of 0x200 from {code.origin:#x} to below {end:#x}",
         )
     assert board.budget is not None
+    isrs = _DRIVERS.get(board.core.architecture, ())
     return _TEMPLATE.format(
         name=board.name,
         architecture=board.core.architecture,
@@ -89,4 +90,5 @@ def script(board: Board, link: int | None = None) -> str:
         length=_LENGTH,
         stack_top=ram.origin + ram.size,
         stack=board.budget.stack,
+        provided="\n".join(["", *(f"PROVIDE({isr} = cortexm_fault);" for isr in isrs), "", ""]),
     )

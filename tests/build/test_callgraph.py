@@ -119,6 +119,13 @@ def test_an_interrupt_that_shares_a_function_with_the_main_path_counts_it_twice(
     assert path.bytes == 8 + 50 + 36 + 4 + 50
 
 
+def test_a_driver_counts_if_it_is_linked() -> None:
+    made = graph("main>a", main=8, a=8, isr=4, alarm=100, other=200)
+    start = {"main": "main", "handlers": ["isr"], "drivers": ["alarm", "not_there"]}
+    for linked, expected in ((["main", "alarm"], 16 + 36 + 100), (["main"], 16 + 36 + 4)):
+        assert worst_case(StackAnalysis(made, linked, {}, {}), start, 36).bytes == expected
+
+
 def test_recursion_in_an_interrupt_is_an_error() -> None:
     made = graph("isr>isr", main=8, isr=4)
     with pytest.raises(BudgetError, match="isr -> isr"):
@@ -170,7 +177,7 @@ def test_every_pattern_of_targets_matches_a_function_that_is_there() -> None:
 
 def test_the_stack_begins_in_functions_that_are_there() -> None:
     for start in DECLARED["start"].values():
-        assert {start["main"], *start["handlers"]} <= defined()
+        assert {start["main"], *start["handlers"], *start.get("drivers", ())} <= defined()
 
 
 @pytest.mark.parametrize("name", board_names())

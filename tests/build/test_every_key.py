@@ -222,7 +222,7 @@ def test_the_board_header_has_each_number_of_what_ports_drive_once(name: str) ->
     ]
     wanted = [
         f"BOARD_{table}_{key}".upper()
-        for table in ("flash", "timer", "uart", "watchdog")
+        for table in ("flash", "timer", "uart", "watchdog", "alarm", "pin")
         if getattr(board, table)
         for key, value in dataclasses.asdict(getattr(board, table)).items()
         if isinstance(value, int)

@@ -33,6 +33,9 @@ ENTRY(cortexm_reset)
 __stack_top = 0x20002000;
 __stack_limit = __stack_top - 0x400;
 
+PROVIDE(cortexm_alarm_isr = cortexm_fault);
+PROVIDE(cortexm_pin_isr = cortexm_fault);
+
 SECTIONS
 {
     .text :
@@ -84,7 +87,11 @@ def test_the_linker_script_is_the_expected_one() -> None:
 def test_the_image_of_another_architecture_enters_elsewhere() -> None:
     board = dataclasses.replace(BOARD, core=Core("rv32imac", "t", (), ("portable",)))
     assert "ENTRY(riscv_reset)" in linker.script(board)
-    assert linker.script(board).replace("riscv_", "cortexm_") == linker.script(BOARD)
+    lines = linker.script(BOARD).replace("cortexm_reset", "riscv_reset").splitlines()
+    assert (
+        linker.script(board).split()
+        == " ".join(line for line in lines if not line.startswith("PROVIDE")).split()
+    )
 
 
 def test_the_image_can_be_linked_further_up() -> None:

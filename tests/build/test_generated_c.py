@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torpor.board import Timer, board_names, load_board
-from torpor.paths import FIRMWARE
+from torpor.paths import APPS, FIRMWARE
 from torpor.plan.layout import OPCODES
 from torpor.third_party import library
 from torpor.wire.schema import SCHEMA, Schema, parse_schema
@@ -58,6 +58,8 @@ def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str)
         "timer": board.timer,
         "uart": board.uart,
         "watchdog": board.watchdog,
+        "alarm": board.alarm,
+        "pin": board.pin,
     }
     expected = {
         f"BOARD_{table}_{key}".upper(): value
@@ -68,7 +70,8 @@ def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str)
     }
     if board.core.architecture == "cortexm":
         assert board.uart and board.watchdog
-        last = max(15, 16 + board.uart.irq, board.watchdog.exception)
+        irqs = [facts.irq for facts in (board.uart, board.alarm, board.pin) if facts]
+        last = max(15, 16 + max(irqs), board.watchdog.exception)
         expected["BOARD_VECTORS"] = last + 1
     assert macros(config.board_header(board)) == expected
 
@@ -306,3 +309,44 @@ def test_a_board_is_built_from_its_port_alone(name: str) -> None:
     assert {path.parent.name for path in files} == {board.port, "common"} | shared
     assert all(path.is_file() for path in files)
     assert len(files) == len(set(files))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_drivers_are_of_the_port_or_the_core_or_there_is_none(name: str) -> None:
+    board = load_board(name)
+    without = steps.port_files(board)
+    assert {path.stem for path in without}.isdisjoint(steps.DRIVERS)
+    alarm, pin = (steps.port_files(board, driver)[len(without) :] for driver in steps.DRIVERS)
+    assert [path.name for path in (*alarm, *pin)] == ["alarm.c", "pin.c"]
+    assert alarm[0].parent.name in (board.port, board.core.architecture)
+    has_pin = board.pin or not board.memory
+    assert pin[0].parent.name == (board.port if has_pin else "common")
+
+
+def test_each_app_has_its_drivers() -> None:
+    assert set(steps.APP_DRIVERS) == set(APPS)
+    assert {name for names in steps.APP_DRIVERS.values() for name in names} == set(steps.DRIVERS)
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_table_of_vectors_has_the_drivers_of_the_board(name: str) -> None:
+    board = load_board(name)
+    text = config.board_header(board)
+    if board.core.architecture != "cortexm":
+        assert "BOARD_DRIVERS" not in text
+        return
+    assert board.alarm
+    expected = f"#define BOARD_DRIVERS(entry) entry({board.alarm.irq}, cortexm_alarm_isr)"
+    expected += f" entry({board.pin.irq}, cortexm_pin_isr)\n" if board.pin else "\n"
+    assert expected in text
+    none = config.board_header(dataclasses.replace(board, alarm=None, pin=None))
+    assert "#define BOARD_DRIVERS(entry)\n" in none
+
+
+@pytest.mark.parametrize("name", [n for n in BOARDS if load_board(n).memory])
+def test_a_driver_that_is_not_linked_is_a_fault_where_it_has_an_entry(name: str) -> None:
+    board = load_board(name)
+    script = linker.script(board)
+    for isr in ("cortexm_alarm_isr", "cortexm_pin_isr"):
+        line = f"PROVIDE({isr} = cortexm_fault);\n"
+        assert (line in script) == (board.core.architecture == "cortexm")

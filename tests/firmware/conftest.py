@@ -63,7 +63,7 @@ DECLARATIONS = """
     void session_start(void);
     extern const uint8_t torpor_plan[];
 
-    typedef struct { void *handlers[4]; bool pending[4]; } loop_t;
+    typedef struct { void *handlers[8]; bool pending[8]; } loop_t;
     void loop_post(loop_t *loop, uint32_t event);
     bool loop_pending(const loop_t *loop);
     void loop_dispatch(loop_t *loop);
@@ -77,7 +77,7 @@ DECLARATIONS = """
     void shim_start_loop(void);
 
     typedef struct {
-        bool kept; uint32_t reason; uint32_t exception; uint32_t pc; uint32_t lr;
+        bool kept; uint32_t reason; uint32_t exception; uint32_t pc; uint32_t lr; uint32_t cfsr;
     } restart_t;
     extern restart_t shim_restart;
     extern uint8_t shim_arriving[1024];

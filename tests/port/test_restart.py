@@ -18,7 +18,9 @@ from torpor.paths import FIRMWARE
 
 MEMORY_H = FIRMWARE / "port" / "common" / "restart.h"
 RESTART_H = FIRMWARE / "hal" / "restart.h"
+HEADERS = (FIRMWARE / "hal" / "trace.h", MEMORY_H, RESTART_H)
 WORDS = ("reason", "exception", "pc", "lr")
+BYTES = 152
 PLACES = {  # offsets that no later firmware may change
     "vectors": 0,
     "magic": 4,
@@ -33,24 +35,32 @@ PLACES = {  # offsets that no later firmware may change
     "given_exception": 44,
     "given_pc": 48,
     "given_lr": 52,
-    "reserved": 56,
+    "cfsr": 56,
+    "cfsr_check": 60,
 }
+TRACE_PLACES = {"magic": 0, "counts": 4, "check": 10, "noted": 12, "entries": 16, "reserved": 80}
 word = st.integers(0, 2**32 - 1)
+faults = st.tuples(st.integers(1, 2**32 - 1), word, word, word)
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return (ffi, library) of port/common/restart.c."""
-    sources = [MEMORY_H.with_suffix(".c"), Path(__file__).with_name("memory.c")]
+    sources = [MEMORY_H.with_suffix(".c"), MEMORY_H.with_name("trace.c")]
+    sources += [Path(__file__).with_name("memory.c")]
     made = build_shared(tmp_path_factory.mktemp("restart"), sources, ())
     ffi = cffi.FFI()
-    memory = re.sub(r"_Static_assert\(.*?\);", "", declarations(MEMORY_H.read_text()))
-    ffi.cdef(memory + declarations(RESTART_H.read_text()) + "extern restart_memory_t kept;")
+    text = "".join(declarations(path.read_text()) for path in HEADERS)
+    text = re.sub(r"_Static_assert\(.*?\);", "", text).replace("TRACE_ENTRIES", "8")
+    ffi.cdef(
+        f"{text} extern kept_memory_t kept; extern kept_memory_t at_clock; extern uint32_t ticks;"
+    )
     return ffi, ffi.dlopen(str(made))
 
 
 def taken(c: Any) -> tuple[bool, int, int, int, int]:
     found = c.restart_take()
+    assert found.cfsr == 0, "which nobody has left in the tests that ask for this only"
     return (found.kept, *(getattr(found, name) for name in WORDS))
 
 
@@ -62,12 +72,14 @@ def fill(library: Any, content: bytes) -> Any:
 
 def test_the_places_of_what_is_kept_stay_what_they_are(library: Any) -> None:
     ffi, _ = library
-    assert ffi.sizeof("restart_memory_t") == 64
-    fields = dict(ffi.typeof("restart_memory_t").fields)
-    assert {name: field.offset for name, field in fields.items()} == PLACES
+    for name, size, places in (("restart", 64, PLACES), ("trace", 88, TRACE_PLACES)):
+        assert ffi.sizeof(f"{name}_memory_t") == size
+        fields = dict(ffi.typeof(f"{name}_memory_t").fields)
+        assert {name: field.offset for name, field in fields.items()} == places
+    assert ffi.offsetof("kept_memory_t", "trace") == 64
 
 
-@given(content=st.binary(min_size=64, max_size=64))
+@given(content=st.binary(min_size=BYTES, max_size=BYTES))
 def test_after_power_on_nothing_is_believed_whatever_the_ram_holds(
     library: Any, content: bytes
 ) -> None:
@@ -79,7 +91,7 @@ def test_after_power_on_nothing_is_believed_whatever_the_ram_holds(
 
 @given(words=st.lists(word, min_size=4, max_size=4))
 def test_what_is_noted_is_taken_once(library: Any, words: list[int]) -> None:
-    c = fill(library, bytes(64))
+    c = fill(library, bytes(BYTES))
     c.restart_note(*words)
     assert taken(c) == (True, *words)
     assert taken(c) == (True, 0, 0, 0, 0)
@@ -90,7 +102,7 @@ def test_a_note_that_was_damaged_is_a_reset_that_nobody_explains(
     library: Any, words: list[int], at: int, bit: int
 ) -> None:
     ffi, _ = library
-    c = fill(library, bytes(64))
+    c = fill(library, bytes(BYTES))
     c.restart_note(*words)
     ffi.buffer(ffi.addressof(c, "kept"))[at : at + 1] = bytes(
         [ffi.buffer(ffi.addressof(c, "kept"))[at][0] ^ 1 << bit]
@@ -108,9 +120,9 @@ def test_what_is_handed_over_arrives_once_and_disturbs_no_note(
     library: Any, slot: int, trial: bool, kept: bool, words: list[int]
 ) -> None:
     ffi, _ = library
-    c = fill(library, bytes(64))
+    c = fill(library, bytes(BYTES))
     c.restart_note(1, 2, 3, 4)
-    given_ = ffi.new("handoff_t *", ((kept, *words), slot, trial))
+    given_ = ffi.new("handoff_t *", ((kept, *words, 0), slot, trial))
     c.handoff_give(given_)
     found = ffi.new("handoff_t *")
     assert c.handoff_take(found)
@@ -122,12 +134,77 @@ def test_what_is_handed_over_arrives_once_and_disturbs_no_note(
 
 
 def test_the_table_of_vectors_is_left_alone(library: Any) -> None:
-    c = fill(library, bytes(64))
-    c.kept.vectors = 0x12345678
+    c = fill(library, bytes(BYTES))
+    c.kept.restart.vectors = 0x12345678
     c.restart_note(1, 2, 3, 4)
     taken(c)
     c.handoff_give(library[0].new("handoff_t *"))
-    assert c.kept.vectors == 0x12345678
+    assert c.kept.restart.vectors == 0x12345678
+
+
+# ---- the CPU's word about a fault
+
+
+@given(words=faults, cfsr=word)
+def test_a_status_is_taken_with_its_note_once(
+    library: Any, words: tuple[int, ...], cfsr: int
+) -> None:
+    c = fill(library, bytes(BYTES))
+    c.restart_note(*words)
+    c.restart_note_status(cfsr)
+    found = c.restart_take()
+    assert tuple(getattr(found, name) for name in WORDS) == words
+    assert found.cfsr == cfsr
+    assert taken(c) == (True, 0, 0, 0, 0)
+
+
+@given(words=faults, cfsr=word, slot=st.integers(0, 1))
+def test_a_bootloader_that_knows_of_no_status_brings_it_to_the_application(
+    library: Any, words: tuple[int, ...], cfsr: int, slot: int
+) -> None:
+    ffi, _ = library
+    c = fill(library, bytes(BYTES))
+    c.restart_note(*words)
+    c.restart_note_status(cfsr)
+    found = c.restart_take()
+    found.cfsr = 0  # as an old bootloader has it
+    c.handoff_give(ffi.new("handoff_t *", (found, slot, False)))
+    handed = ffi.new("handoff_t *")
+    assert c.handoff_take(handed)
+    assert handed.restart.cfsr == cfsr
+    c.handoff_give(ffi.new("handoff_t *", (c.restart_take(), slot, False)))
+    assert c.handoff_take(handed)
+    assert handed.restart.cfsr == 0, "it belongs to the note that was taken before"
+
+
+@given(old=faults, new=faults)
+def test_a_program_that_leaves_no_status_does_not_get_that_of_another_fault(
+    library: Any, old: tuple[int, ...], new: tuple[int, ...]
+) -> None:
+    c = fill(library, bytes(BYTES))
+    c.restart_note(*old)
+    c.restart_note_status(0xDEADBEEF)
+    c.restart_note(*new)
+    is_same = c.kept.restart.check == old[0] ^ old[1] ^ old[2] ^ old[3] ^ 0x5EC0DE5F
+    assert c.restart_take().cfsr == (0xDEADBEEF if is_same else 0)
+
+
+@given(
+    words=faults,
+    cfsr=word,
+    at=st.integers(12, 31) | st.integers(56, 63),
+    bit=st.integers(0, 7),
+)
+def test_a_status_that_was_damaged_is_none(
+    library: Any, words: tuple[int, ...], cfsr: int, at: int, bit: int
+) -> None:
+    ffi, _ = library
+    c = fill(library, bytes(BYTES))
+    c.restart_note(*words)
+    c.restart_note_status(cfsr)
+    ram = ffi.buffer(ffi.addressof(c, "kept"))
+    ram[at : at + 1] = bytes([ram[at][0] ^ 1 << bit])
+    assert c.restart_take().cfsr == 0
 
 
 def test_reasons_of_ports_are_those_of_updates() -> None:

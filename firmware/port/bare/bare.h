@@ -17,7 +17,7 @@
 #define RAM_FUNCTION __attribute__((section(".ramfunc"), noinline))
 
 /* At the very beginning of the RAM. */
-extern restart_memory_t bare_restart_memory;
+extern kept_memory_t bare_kept_memory;
 
 /* Paints the unused part of the stack, copies .data and clears .bss. Call once, first of all. */
 void bare_prepare_memory(void);

@@ -12,25 +12,37 @@
 #define MAGIC_1     0xB1A5ED0Fu
 #define GIVEN_MAGIC 0x6861646Fu
 #define CHECK_SEED  0x5EC0DE5Fu
+#define CFSR_SEED   0x0BADFACEu
 #define GIVEN_TRIAL (1u << 8)
 #define GIVEN_KEPT  (1u << 9)
 
-static uint32_t check_of(const restart_memory_t *memory)
+static uint32_t check_of(uint32_t reason, uint32_t exception, uint32_t pc, uint32_t lr)
 {
-    return CHECK_SEED ^ memory->reason ^ memory->exception ^ memory->pc ^ memory->lr;
+    return CHECK_SEED ^ reason ^ exception ^ pc ^ lr;
+}
+
+/* The status that belongs to a note. It stays where it is when a bootloader takes the note and
+ * gives it to the application. */
+static uint32_t status_of(const restart_memory_t *memory, const restart_t *note)
+{
+    uint32_t cfsr = memory->cfsr;
+    uint32_t check = check_of(note->reason, note->exception, note->pc, note->lr);
+    bool fits = memory->cfsr_check == (CFSR_SEED ^ cfsr ^ check);
+    return fits && note->reason != 0 ? cfsr : 0;
 }
 
 restart_t restart_take(void)
 {
-    restart_memory_t *memory = restart_memory();
+    restart_memory_t *memory = &kept_memory()->restart;
     restart_t taken = {0};
     if (memory->magic[0] == MAGIC_0 && memory->magic[1] == MAGIC_1) {
         taken.kept = true;
-        if (memory->check == check_of(memory)) {
+        if (memory->check == check_of(memory->reason, memory->exception, memory->pc, memory->lr)) {
             taken.reason = memory->reason;
             taken.exception = memory->exception;
             taken.pc = memory->pc;
             taken.lr = memory->lr;
+            taken.cfsr = status_of(memory, &taken);
         }
     }
     restart_note(0, 0, 0, 0);
@@ -39,19 +51,26 @@ restart_t restart_take(void)
 
 void restart_note(uint32_t reason, uint32_t exception, uint32_t pc, uint32_t lr)
 {
-    restart_memory_t *memory = restart_memory();
+    restart_memory_t *memory = &kept_memory()->restart;
     memory->reason = reason;
     memory->exception = exception;
     memory->pc = pc;
     memory->lr = lr;
-    memory->check = check_of(memory);
+    memory->check = check_of(reason, exception, pc, lr);
     memory->magic[0] = MAGIC_0;
     memory->magic[1] = MAGIC_1;
 }
 
+void restart_note_status(uint32_t cfsr)
+{
+    restart_memory_t *memory = &kept_memory()->restart;
+    memory->cfsr = cfsr;
+    memory->cfsr_check = CFSR_SEED ^ cfsr ^ memory->check;
+}
+
 void handoff_give(const handoff_t *handoff)
 {
-    restart_memory_t *memory = restart_memory();
+    restart_memory_t *memory = &kept_memory()->restart;
     memory->given_slot = handoff->slot | (handoff->trial ? GIVEN_TRIAL : 0) |
                          (handoff->restart.kept ? GIVEN_KEPT : 0);
     memory->given_reason = handoff->restart.reason;
@@ -63,7 +82,7 @@ void handoff_give(const handoff_t *handoff)
 
 bool handoff_take(handoff_t *handoff)
 {
-    restart_memory_t *memory = restart_memory();
+    restart_memory_t *memory = &kept_memory()->restart;
     if (memory->given != GIVEN_MAGIC) {
         return false;
     }
@@ -77,5 +96,6 @@ bool handoff_take(handoff_t *handoff)
         .pc = memory->given_pc,
         .lr = memory->given_lr,
     };
+    handoff->restart.cfsr = status_of(memory, &handoff->restart);
     return true;
 }

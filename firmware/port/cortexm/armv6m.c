@@ -10,7 +10,12 @@ void cortexm_core_start(void)
 {
 }
 
+uint32_t cortexm_fault_status(void)
+{
+    return 0;
+}
+
 void cortexm_use_vectors(const void *vectors)
 {
-    bare_restart_memory.vectors = (uint32_t)(uintptr_t)vectors;
+    bare_kept_memory.restart.vectors = (uint32_t)(uintptr_t)vectors;
 }

@@ -13,6 +13,11 @@ void cortexm_core_start(void)
     __asm volatile("dsb\n\tisb" ::: "memory");
 }
 
+uint32_t cortexm_fault_status(void)
+{
+    return CFSR;
+}
+
 void cortexm_use_vectors(const void *vectors)
 {
     VTOR = (uint32_t)(uintptr_t)vectors;

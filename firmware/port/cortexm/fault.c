@@ -17,6 +17,7 @@ __attribute__((used, noreturn)) static void record_fault(const exception_frame_t
     __asm volatile("mrs %0, ipsr" : "=r"(ipsr));
     uint32_t reason = ipsr == BOARD_WATCHDOG_EXCEPTION ? RESTART_WATCHDOG : RESTART_FAULT;
     restart_note(reason, ipsr, frame->pc, frame->lr);
+    restart_note_status(cortexm_fault_status());
     cpu_reset();
 }
 

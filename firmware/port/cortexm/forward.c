@@ -14,10 +14,10 @@ extern uint32_t __stack_top[];
 #define HANDLERS 46 /* exceptions 2 .. 15 and 32 interrupts (Arm DDI 0419, B1.5.3) */
 
 /* Naked: the handler finds stack and lr as the exception left them; r0 and r1 have been pushed. The
- * table's address is the first word of restart_memory_t. */
+ * table's address is the first word of kept_memory_t. */
 __attribute__((naked)) static void forward(void)
 {
-    __asm volatile("ldr r1, =bare_restart_memory\n\t"
+    __asm volatile("ldr r1, =bare_kept_memory\n\t"
                    "ldr r1, [r1]\n\t"
                    "mrs r0, ipsr\n\t"
                    "lsl r0, r0, #2\n\t"
@@ -38,4 +38,4 @@ __attribute__((section(".vectors.first"), used)) static const vectors_t vectors 
     .handlers = {[0 ... HANDLERS - 1] = forward},
 };
 
-_Static_assert(offsetof(restart_memory_t, vectors) == 0, "see above");
+_Static_assert(offsetof(kept_memory_t, restart.vectors) == 0, "see above");

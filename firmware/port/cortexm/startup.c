@@ -21,6 +21,9 @@ typedef struct {
 /* Index in `handlers`. */
 #define EXCEPTION(number) ((number) - 1)
 
+/* One more entry, of the board's list of drivers. */
+#define DRIVER(irq, handler) , [EXCEPTION(16 + (irq))] = (handler)
+
 __attribute__((section(".vectors"), used)) static const vectors_t vectors = {
     .stack_top = __stack_top,
     .handlers =
@@ -36,7 +39,7 @@ __attribute__((section(".vectors"), used)) static const vectors_t vectors = {
             [EXCEPTION(12)] = cortexm_fault,       /* DebugMonitor */
             [EXCEPTION(14)] = cortexm_fault,       /* PendSV */
             [EXCEPTION(15)] = cortexm_systick_isr, /* SysTick */
-            [EXCEPTION(16 + BOARD_UART_IRQ)] = cortexm_uart_isr,
+            [EXCEPTION(16 + BOARD_UART_IRQ)] = cortexm_uart_isr BOARD_DRIVERS(DRIVER),
         },
 };
 

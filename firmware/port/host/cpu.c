@@ -5,12 +5,28 @@
  */
 #include "hal/cpu.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 
 #include "hal/watchdog.h"
 #include "port/host/host.h"
 
+#define SOURCES 3 /* UART, alarm, pin */
+
 static uint32_t masked = 1;
+static struct pollfd sources[SOURCES];
+static void (*handlers[SOURCES])(void);
+static nfds_t source_count;
+
+void host_listen(int file, void (*take)(void))
+{
+    if (source_count == SOURCES) {
+        abort();
+    }
+    sources[source_count] = (struct pollfd){.fd = file, .events = POLLIN};
+    handlers[source_count++] = take;
+}
 
 uint32_t cpu_irq_disable(void)
 {
@@ -22,8 +38,8 @@ uint32_t cpu_irq_disable(void)
 void cpu_irq_restore(uint32_t state)
 {
     masked = state;
-    if (state == 0) {
-        host_uart_interrupt();
+    for (nfds_t i = 0; state == 0 && i < source_count; i++) {
+        handlers[i]();
     }
 }
 
@@ -34,7 +50,11 @@ void cpu_irq_enable(void)
 
 void cpu_sleep(void)
 {
-    host_uart_wait(HOST_READABLE);
+    while (poll(sources, source_count, -1) < 0) {
+        if (errno != EINTR) {
+            host_fail("poll");
+        }
+    }
 }
 
 /* A reset stops the watchdog, whose timer an exec() would not. */

@@ -8,25 +8,33 @@
  * stays, and with it the serial connection and the RAM that a reset keeps. Ending the process is
  * what a power cut is to a chip, HOST_RESET_SIGNAL what its reset pin is.
  *
- *     boot.elf --flash FILE [--uart pty | --uart unix:PATH]
- *     firmware.elf [--uart pty | --uart unix:PATH]               without bootloader
+ *     boot.elf --flash FILE [--uart pty | --uart unix:PATH] [--memory FILE]
+ *     firmware.elf [--uart pty | --uart unix:PATH] [--memory FILE]          without bootloader
+ *
+ * HOST_PIN_SIGNAL is an edge at the pin of hal/pin.h; --memory is a file that is there to be read,
+ * as a debug probe would have loaded it.
  */
 #ifndef PORT_HOST_HOST_H
 #define PORT_HOST_HOST_H
 
 #include <signal.h>
+#include <stdint.h>
 
 /* With --flash; it ends other processes. */
 #define HOST_RESET_SIGNAL SIGUSR1
 
+/* Ignored by whoever does not wait for it; nothing else sends it to a process like this. */
+#define HOST_PIN_SIGNAL SIGURG
+
 /* What the process was told, and what it has inherited from the program before. */
 typedef struct {
-    const char *name;  /* of the program, for messages */
-    const char *uart;  /* "pty" or "unix:PATH" */
-    const char *flash; /* name of a file, or NULL */
-    int ram;           /* file descriptors: memory that a reset keeps */
-    int boot;          /* the bootloader's program, the first one with --flash; -1: none */
-    int serial;        /* the UART; -1: not open yet */
+    const char *name;   /* of the program, for messages */
+    const char *uart;   /* "pty" or "unix:PATH" */
+    const char *flash;  /* name of a file, or NULL */
+    const char *memory; /* name of a file, or NULL */
+    int ram;            /* file descriptors: memory that a reset keeps */
+    int boot;           /* the bootloader's program, the first one with --flash; -1: none */
+    int serial;         /* the UART; -1: not open yet */
 } host_process_t;
 
 extern host_process_t host_process;
@@ -38,12 +46,12 @@ void host_fail(const char *what) __attribute__((noreturn));
  * that is no program. Callable from a signal handler. */
 void host_execute(int program);
 
-/* Reads what has arrived at the UART, if anything, and calls uart_on_receive() for each byte.
- * Ends the process when the other side has hung up. */
-void host_uart_interrupt(void);
+/* From now on the CPU wakes when `file` becomes readable, and `take` is called as its interrupt
+ * handler: whenever interrupts are enabled, readable or not. */
+void host_listen(int file, void (*take)(void));
 
-/* Waits until something has arrived or the UART can be written to, whichever is asked for. */
-enum { HOST_READABLE = 1, HOST_WRITABLE = 2 };
-void host_uart_wait(int what);
+/* The content of the file of --memory and its length; NULL and 0 if there is none. Ends the process
+ * if it cannot be read. */
+const uint8_t *host_memory(uint32_t *bytes);
 
 #endif

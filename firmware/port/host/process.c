@@ -22,7 +22,7 @@ void host_fail(const char *what)
 
 static _Noreturn void explain(void)
 {
-    fprintf(stderr, "usage: %s [--uart pty | --uart unix:PATH] [--flash FILE]\n",
+    fprintf(stderr, "usage: %s [--uart pty | --uart unix:PATH] [--flash FILE] [--memory FILE]\n",
             host_process.name);
     exit(2);
 }
@@ -33,6 +33,8 @@ static void read_argument(const char *name, const char *value)
         host_process.uart = value;
     } else if (strcmp(name, "--flash") == 0) {
         host_process.flash = value;
+    } else if (strcmp(name, "--memory") == 0) {
+        host_process.memory = value;
     } else if (strcmp(name, "--inherit") != 0 ||
                sscanf(value, "%d,%d,%d", &host_process.ram, &host_process.boot,
                       &host_process.serial) != 3) {
@@ -76,16 +78,30 @@ static void hold_reset(void)
     sigprocmask(SIG_BLOCK, &reset, NULL);
 }
 
+/* Appends an option that was given; returns how many words there are. */
+static size_t add_argument(const char **arguments, size_t count, const char *name,
+                           const char *value)
+{
+    if (value == NULL) {
+        return count;
+    }
+    arguments[count] = name;
+    arguments[count + 1] = value;
+    return count + 2;
+}
+
 void host_execute(int program)
 {
     hold_reset();
     char inherited[48];
     snprintf(inherited, sizeof inherited, "%d,%d,%d", host_process.ram, host_process.boot,
              host_process.serial);
-    const char *arguments[] = {
-        host_process.name, "--inherit", inherited,          "--uart",
-        host_process.uart, "--flash",   host_process.flash, NULL,
+    const char *arguments[10] = {
+        host_process.name, "--inherit", inherited, "--uart", host_process.uart,
     };
+    size_t count = 5;
+    count = add_argument(arguments, count, "--flash", host_process.flash);
+    add_argument(arguments, count, "--memory", host_process.memory);
     hold_signals();
     fexecve(program, (char *const *)arguments, environ);
 }

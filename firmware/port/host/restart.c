@@ -20,9 +20,9 @@
 
 extern char __executable_start[]; /* the linker's */
 
-static restart_memory_t *memory;
+static kept_memory_t *memory;
 
-restart_memory_t *restart_memory(void)
+kept_memory_t *kept_memory(void)
 {
     return memory;
 }
@@ -49,10 +49,10 @@ static uintptr_t program_counter(const ucontext_t *context)
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
-    (void)info;
     if (number != HOST_RESET_SIGNAL) { /* which explains nothing */
         uint32_t pc = address_in_file(program_counter(context));
         restart_note(number == SIGALRM ? RESTART_WATCHDOG : RESTART_FAULT, (uint32_t)number, pc, 0);
+        restart_note_status(number == SIGALRM ? 0 : (uint32_t)info->si_code);
     }
     cpu_reset();
 }

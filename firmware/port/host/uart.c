@@ -80,28 +80,9 @@ static int open_serial(void)
     return open_pty();
 }
 
-void uart_start(void)
-{
-    if (host_process.serial < 0) {
-        host_process.serial = open_serial();
-    }
-    fcntl(host_process.serial, F_SETFL, O_NONBLOCK);
-}
-
-void host_uart_wait(int what)
-{
-    struct pollfd wait = {.fd = host_process.serial};
-    wait.events =
-        (short)((what & HOST_READABLE ? POLLIN : 0) | (what & HOST_WRITABLE ? POLLOUT : 0));
-    while (poll(&wait, 1, -1) < 0) {
-        if (errno != EINTR) {
-            host_fail("poll");
-        }
-    }
-}
-
-/* Takes a few bytes at a time; the rest stays in the kernel until the next call. */
-void host_uart_interrupt(void)
+/* Takes a few bytes at a time; the rest stays in the kernel until the next call. Ends the process
+ * when the other side has hung up. */
+static void take_bytes(void)
 {
     uint8_t bytes[64];
     ssize_t count = read(host_process.serial, bytes, sizeof bytes);
@@ -110,6 +91,25 @@ void host_uart_interrupt(void)
     }
     for (ssize_t i = 0; i < count; i++) {
         uart_on_receive(bytes[i]);
+    }
+}
+
+void uart_start(void)
+{
+    if (host_process.serial < 0) {
+        host_process.serial = open_serial();
+    }
+    fcntl(host_process.serial, F_SETFL, O_NONBLOCK);
+    host_listen(host_process.serial, take_bytes);
+}
+
+static void wait_until_writable(void)
+{
+    struct pollfd wait = {.fd = host_process.serial, .events = POLLOUT};
+    while (poll(&wait, 1, -1) < 0) {
+        if (errno != EINTR) {
+            host_fail("poll");
+        }
     }
 }
 
@@ -122,7 +122,7 @@ void uart_write(const void *bytes, size_t length)
             next += count;
             length -= (size_t)count;
         } else if (errno == EAGAIN) {
-            host_uart_wait(HOST_WRITABLE);
+            wait_until_writable();
         } else if (errno != EINTR) {
             exit(EXIT_SUCCESS);
         }

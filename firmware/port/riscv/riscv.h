@@ -11,8 +11,10 @@
 #include "port/bare/bare.h"
 
 #define MSTATUS_MIE       (1u << 3)  /* interrupts are enabled */
+#define MIE_MTIE          (1u << 7)  /* timer interrupts are enabled */
 #define MIE_MEIE          (1u << 11) /* external interrupts are enabled */
 #define MCAUSE_INTERRUPT  (1u << 31)
+#define MCAUSE_M_TIMER    (MCAUSE_INTERRUPT | 7)
 #define MCAUSE_M_EXTERNAL (MCAUSE_INTERRUPT | 11)
 
 #define CSR_READ(name)                                                                             \
@@ -23,8 +25,12 @@
     })
 #define CSR_WRITE(name, value) __asm volatile("csrw " #name ", %0" ::"r"(value) : "memory")
 #define CSR_SET(name, bits)    __asm volatile("csrs " #name ", %0" ::"r"(bits) : "memory")
+#define CSR_CLEAR(name, bits)  __asm volatile("csrc " #name ", %0" ::"r"(bits) : "memory")
 
 /* The port's: looks which device has interrupted and serves it. Runs in the trap handler. */
 void riscv_external_isr(void);
+
+/* Who takes the timer's interrupt; set before it is enabled. Not every program has an alarm. */
+extern void (*riscv_alarm)(void);
 
 #endif

@@ -81,6 +81,10 @@ class StackAnalysis:
         self._library = library
         self._known: dict[str, Path] = {}
 
+    def is_linked(self, name: str) -> bool:
+        """Say whether a function is in the program: its code is known, and the ELF file has it."""
+        return name in self._graph.frames and name in self._linked
+
     def deepest(self, function: str, above: tuple[str, ...] = ()) -> Path:
         """Return the deepest path from `function`.
 
@@ -136,7 +140,8 @@ class StackAnalysis:
 def worst_case(analysis: StackAnalysis, start: Mapping[str, Any], frame: int) -> Path:
     """Return the deepest stack: the main path, and above it one interrupt with its frame."""
     main = analysis.deepest(start["main"])
-    handlers = [analysis.deepest(handler) for handler in start["handlers"]]
+    linked = [name for name in start.get("drivers", ()) if analysis.is_linked(name)]
+    handlers = [analysis.deepest(handler) for handler in (*start["handlers"], *linked)]
     worst = max(handlers, key=lambda path: path.bytes)
     functions = (*main.functions, "<interrupt>", *worst.functions)
     return Path(main.bytes + frame + worst.bytes, functions)
