@@ -22,12 +22,11 @@ from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
 from torpor_build.options import Options
 
-Own = tuple[list[Any], list[Any]]  # objects, and C files made for the model
 SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
 
 
 def declare_targets(
-    env: Any, options: Options, objects: steps.Objects, plan: steps.PlanFiles, own: Own, out: str
+    env: Any, options: Options, objects: steps.Objects, app: steps.Application, out: str
 ) -> None:
     """Declare `boot` (the bootloader), `image` (that and all images) and `update` (of a device).
 
@@ -35,14 +34,13 @@ def declare_targets(
         env: of the build.
         options: of the user.
         objects: of the board.
-        plan: of the model.
-        own: what steps.application() returns.
+        app: what runs.
         out: folder of the build.
     """
     key = objects.once("gen/key.o", key_source(env, options))
     boot = bootloader(env, options, objects, key)
-    common = [*own[0], *application_objects(objects, options.app), key]
-    images = signed_images(env, options, (common, own[1]), plan, f"{out}/image")
+    common = [*app.objects, *application_objects(objects, options.app), key]
+    images = signed_images(env, options, common, app, f"{out}/image")
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
     if options.port:
@@ -104,23 +102,23 @@ def application_objects(objects: steps.Objects, app: str) -> list[Any]:
 
 
 def signed_images(
-    env: Any, options: Options, common: Own, plan: steps.PlanFiles, folder: str
+    env: Any, options: Options, common: list[Any], app: steps.Application, folder: str
 ) -> list[Any]:
     """Declare the application, once for each link address, with its footprint, and all images.
 
     Args:
         env: of the build.
         options: of the user.
-        common: all objects but those that depend on the model, and C files that do.
-        plan: of the model.
+        common: all objects but those that are made for the model.
+        app: what runs.
         folder: where everything goes.
     """
-    board = options.board
+    board, plan = options.board, app.plan
     kernels = _kernels(env, board, plan.kernels, f"{folder}/kernels.txt")
     target = f"{folder}/gen/model.c"
     tables = steps.model_source(env, plan, target, kernels, board.models.arena)
-    own = steps.model_objects(env, [plan.source, tables, *common[1]], folder)
-    made = [*own, *common[0]]
+    own = steps.model_objects(env, [plan.source, tables, *app.sources], folder)
+    made = [*own, *common]
     nodes = [_signed(env, options, [plan.binary], f"{folder}/model.bin")]
     for slot in "ab"[: board.links]:
         name = f"{folder}/firmware-{slot}" if board.links > 1 else f"{folder}/firmware"

@@ -172,15 +172,24 @@ def firmware_objects(objects: Objects, app: str) -> list[Any]:
     ]
 
 
+@dataclass(frozen=True)
+class Application:
+    """What depends on the model: its plan, more objects, and more C files that are made for it."""
+
+    plan: "PlanFiles"
+    objects: list[Any]
+    sources: list[Any]
+
+
 def application(
     env: Any, options: Options, objects: Objects, plan: "PlanFiles", out: str
-) -> tuple[list[Any], list[Any]]:
-    """Return what only the chosen application consists of: objects, and C files made for the model."""
+) -> Application:
+    """Declare what the chosen application consists of, with the model that it runs."""
     if options.app != "wake":
-        return [], []
+        return Application(plan, [], [])
     sensor = wake.described(options)["sensor"]
     source = wake.source(env, options, plan.binary, f"{out}/gen/wake.c")
-    return wake.objects(objects, sensor), [source]
+    return Application(plan, wake.objects(objects, sensor), [source])
 
 
 def model_objects(env: Any, sources: list[Any], out: str) -> list[Any]:

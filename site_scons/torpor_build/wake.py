@@ -18,6 +18,7 @@ from torpor_build.options import Options
 SENSORS = ("motion", "sound")
 FOLDERS = ("drivers/replay", "duty", "stats")
 TICKS_Q16 = 1 << 16
+_LEVELS = ("on", "off", "debounce", "hold")
 _MULTIPLIER_BITS, _SHIFT_MAX = 15, 24
 
 
@@ -164,9 +165,7 @@ def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) ->
     decision = wake.decision
     ignored = sum(1 << _label(labels, name) for name in decision.ignored)
     fields = {
-        "trigger": "{{.on = {0.on}, .off = {0.off}, .debounce = {0.debounce}, .hold = {0.hold}}}".format(
-            wake.trigger
-        ),
+        "trigger": _struct({name: getattr(wake.trigger, name) for name in _LEVELS}),
         "gate": f"{{.low = {wake.gate.low}, .high = {wake.gate.high}}}",
         "smooth": (
             f"{{.kind = SMOOTH_{decision.smoothing.upper()}, .windows = {decision.windows}, "
@@ -184,6 +183,11 @@ def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) ->
         "fallback": _label(labels, decision.fallback),
         "latch": str(wake.latch).lower(),
     }
+    return _struct(fields)
+
+
+def _struct(fields: dict[str, Any]) -> str:
+    """Return an initialiser of C."""
     return "{" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "}"
 
 

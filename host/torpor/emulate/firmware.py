@@ -11,7 +11,7 @@ from typing import Any
 
 from torpor.board import Board
 from torpor.errors import BudgetError, MissingToolError, TorporError, UsageError
-from torpor.paths import BUILD, ROOT, variant
+from torpor.paths import BUILD, ROOT, kind_of, variant
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,30 @@ def existing(elf: Path) -> Path:
     return elf
 
 
-def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None) -> Firmware:
+@dataclass(frozen=True)
+class App:
+    """What a firmware does.
+
+    Attributes:
+        name: of torpor.paths.APPS.
+        always: "wake" infers all the time.
+    """
+
+    name: str = "serve"
+    always: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What is added to the name of a build's folder."""
+        return kind_of(self.name, always=self.always)
+
+
+SERVE, WAKE, ALWAYS = App(), App("wake"), App("wake", always=True)
+
+
+def built(
+    board: str, model: str | Path, bits: int = 8, elf: Path | None = None, *, app: App = SERVE
+) -> Firmware:
     """Return where the build puts a firmware; nothing is built.
 
     Args:
@@ -95,13 +118,17 @@ def built(board: str, model: str | Path, bits: int = 8, elf: Path | None = None)
         model: name of a folder in models/, or the path of a quantized .tflite.
         bits: of the weights, 8 or 4; a .tflite has them already.
         elf: another place of the ELF and of the files beside it.
+        app: what it does.
     """
-    name = variant(model, bits)
-    tflite = model if isinstance(model, Path) else BUILD / "models" / f"{name}.tflite"
+    own = variant(model, bits)
+    tflite = model if isinstance(model, Path) else BUILD / "models" / f"{own}.tflite"
+    name = variant(model, bits, app.kind)
     return Firmware(elf or BUILD / board / name / "firmware.elf", tflite)
 
 
-def build(board: str, model: str | Path, bits: int = 8, *, quiet: bool = False) -> Firmware:
+def build(
+    board: str, model: str | Path, bits: int = 8, *, app: App = SERVE, quiet: bool = False
+) -> Firmware:
     """Build a firmware with scons; arguments as those of `built`.
 
     Args:
@@ -112,21 +139,25 @@ def build(board: str, model: str | Path, bits: int = 8, *, quiet: bool = False) 
         BudgetError: the firmware does not fit the board.
         TorporError: the build failed otherwise.
     """
-    _scons(board, model, bits, quiet=quiet)
-    return built(board, model, bits)
+    _scons(board, model, bits, app, quiet=quiet)
+    return built(board, model, bits, app=app)
 
 
-def build_images(board: Board, model: str | Path, bits: int = 8, *, quiet: bool = False) -> Images:
+def build_images(
+    board: Board, model: str | Path, bits: int = 8, *, app: App = SERVE, quiet: bool = False
+) -> Images:
     """Build bootloader and images with scons; arguments and errors as those of `build`."""
-    _scons(board.name, model, bits, "image", quiet=quiet)
+    _scons(board.name, model, bits, app, "image", quiet=quiet)
     place = BUILD / board.name
-    return Images(place / "boot" / "boot.elf", place / variant(model, bits) / "image", board.links)
+    folder = place / variant(model, bits, app.kind) / "image"
+    return Images(place / "boot" / "boot.elf", folder, board.links)
 
 
-def _scons(board: str, model: str | Path, bits: int, *targets: str, quiet: bool) -> None:
+def _scons(board: str, model: str | Path, bits: int, app: App, *targets: str, quiet: bool) -> None:
     goal = [f"board={board}", f"model={model.resolve() if isinstance(model, Path) else model}"]
     if isinstance(model, str):
         goal.append(f"bits={bits}")
+    goal += [f"app={app.name}", *(["always=1"] if app.always else [])] if app.kind else []
     done = subprocess.run(
         [sys.executable, "-m", "SCons", "-Q", *goal, *targets],
         cwd=ROOT,
