@@ -115,9 +115,15 @@ class MadeUpMonitor:
             self.asked += 1
             return list(self._snapshots)
 
-    def subscribe(self, callback: Callable[[], None]) -> None:
+    @property
+    def subscribers(self) -> int:
+        """How many want to be told."""
+        return len(self._callbacks)
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """See `torpor.monitor.web.Source.subscribe`."""
         self._callbacks.append(callback)
+        return lambda: self._callbacks.remove(callback)
 
     def become(self, *snapshots: Snapshot) -> None:
         """Have other snapshots, and tell."""

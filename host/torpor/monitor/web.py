@@ -11,6 +11,7 @@
                          something has changed, `beat` when nothing has
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -57,8 +58,12 @@ class Source(Protocol):
         """Return what is known now, one for each device."""
         ...
 
-    def subscribe(self, callback: Callable[[], None]) -> object:
-        """Call `callback`, from any thread, whenever something has changed."""
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback`, from any thread, whenever something has changed.
+
+        Returns:
+            a function that ends it.
+        """
         ...
 
 
@@ -120,7 +125,7 @@ class Changes:
         self._streams = 0
         self._over = False
 
-    def tell(self, *_: object) -> None:
+    def tell(self) -> None:
         """Say that something has changed."""
         with self._condition:
             self._number += 1
@@ -171,7 +176,8 @@ class Server(ThreadingHTTPServer):
         self.address_family = address.family
         super().__init__((address.host, address.port), _Handler)
         self.address = Address(address.host, int(self.server_address[1]))
-        monitor.subscribe(self.changes.tell)
+        self._end_subscription = contextlib.ExitStack()
+        self._end_subscription.callback(monitor.subscribe(self.changes.tell))
 
     def server_bind(self) -> None:
         """Bind; the base class would look up the computer's name, which can take seconds."""
@@ -188,6 +194,7 @@ class Server(ThreadingHTTPServer):
 
     def close(self) -> None:
         """End all streams, stop listening. Safe to call twice."""
+        self._end_subscription.close()
         self.changes.end(timeout=2.0)
         self.shutdown()
         self.server_close()
