@@ -18,4 +18,8 @@ typedef struct {
 
 extern const board_t board;
 
+/* Memory that a scene may have been put into from outside (drivers/replay), and its size. NULL: the
+ * board has none. */
+const void *board_scene(uint32_t *bytes);
+
 #endif

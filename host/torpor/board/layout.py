@@ -18,6 +18,7 @@ RECORDS_BYTES = 1024
 _FIRMWARE_SLOTS, _MODEL_SLOTS = 2, 3  # as in firmware/update/layout.h
 _LARGEST_UNIT = 32
 _SMALLEST = 0x800
+_SCENE_ALIGN = 4
 _ADDRESS_END = 1 << 32
 
 
@@ -91,6 +92,8 @@ def check_layout(file: str, board: Board) -> None:
         raise UsageError(f"{file}: 'board.links' is {board.links}", "1 or 2")
     if board.flash:
         _check_flash(file, board.flash)
+    if board.scene:
+        _check_scene(file, board)
     if not board.slots:
         return
     if not board.flash:
@@ -109,6 +112,23 @@ def check_layout(file: str, board: Board) -> None:
     for one, other in combinations(places, 2):
         if one.address < other.end and other.address < one.end:
             raise UsageError(f"{file}: {_name(one)} and {_name(other)} overlap")
+
+
+def _check_scene(file: str, board: Board) -> None:
+    """It may lie in the flash, where nothing else lies."""
+    assert board.scene is not None
+    place = Region("scene", board.scene.origin, board.scene.size)
+    if place.address % _SCENE_ALIGN or place.size < 1 or place.end > _ADDRESS_END:
+        raise UsageError(f"{file}: {_name(place)} is no place for a scene", "it starts at a word")
+    others = [Region(f"memory.{k}", m.origin, m.size) for k, m in board.memory.items()]
+    if board.flash and board.slots:
+        others += regions(board)
+    if board.flash and board.samples:
+        kept = board.samples
+        others.append(Region("samples", board.flash.origin + kept.offset, kept.size))
+    for other in others:
+        if place.address < other.end and other.address < place.end:
+            raise UsageError(f"{file}: {_name(place)} and {_name(other)} overlap")
 
 
 def _check_flash(file: str, flash: Flash) -> None:
