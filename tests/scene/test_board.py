@@ -54,7 +54,7 @@ def test_the_firmware_is_told_where_a_scene_may_lie(name: str) -> None:
         (0x21800000, 0, "no place for a scene"),
         (0xFFFFF000, 0x2000, "no place for a scene"),
     ],
-    ids=hex,
+    ids=str,
 )
 def test_a_scene_lies_where_nothing_else_does(origin: int, size: int, words: str) -> None:
     with pytest.raises(UsageError, match=f"boards/x/board.toml: 'scene' .*{words}"):

@@ -92,8 +92,7 @@ def check_layout(file: str, board: Board) -> None:
         raise UsageError(f"{file}: 'board.links' is {board.links}", "1 or 2")
     if board.flash:
         _check_flash(file, board.flash)
-    if board.scene:
-        _check_scene(file, board)
+    _check_scene(file, board)
     if not board.slots:
         return
     if not board.flash:
@@ -116,7 +115,8 @@ def check_layout(file: str, board: Board) -> None:
 
 def _check_scene(file: str, board: Board) -> None:
     """It may lie in the flash, where nothing else lies."""
-    assert board.scene is not None
+    if board.scene is None:
+        return
     place = Region("scene", board.scene.origin, board.scene.size)
     if place.address % _SCENE_ALIGN or place.size < 1 or place.end > _ADDRESS_END:
         raise UsageError(f"{file}: {_name(place)} is no place for a scene", "it starts at a word")
