@@ -11,7 +11,8 @@
     └── ImageError              exit 8   an image or a key is broken or not what it must be
 
 Exit 0 is success; exit 1 is also "the check that was asked for found a difference". A traceback
-is a bug of torpor's and exits with 70.
+is a bug of torpor's and exits with 70. `torpor monitor --check` exits with 3 where there was an
+alert: what it does needs no tool that could be missing.
 """
 
 import difflib

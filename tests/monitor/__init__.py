@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what follows devices."""
+# SPDX-FileCopyrightText: The torpor authors

@@ -24,7 +24,9 @@ exit codes:
   1  check found a        6  does not fit a budget
      difference           7  device does not answer
   2  wrong usage          8  broken image or key
-  3  tool missing        70  bug in torpor
+  3  tool missing; of    70  bug in torpor
+     monitor --check:
+     an alert
   4  broken model file
 """
 

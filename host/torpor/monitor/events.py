@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """What can happen at the port of a device, as values. All that is known comes from these."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from torpor.wire.records import Record
@@ -80,3 +80,29 @@ class Notice(Event):
     kind: str
     text: str
     detail: dict[str, Any] = field(default_factory=dict)
+
+
+INPUTS: dict[str, type[Event]] = {
+    "connected": Connected,
+    "disconnected": Disconnected,
+    "dropped": Dropped,
+    "foreign": Foreign,
+    "text": Said,
+}
+"""What comes from a port, but for records, by its name."""
+_NAMES = {cls: kind for kind, cls in INPUTS.items()}
+
+
+def kind_of(event: Event) -> str:
+    """Return what an event is: the kind of its record or notice, or a name of INPUTS."""
+    if isinstance(event, Received):
+        return event.record.spec.kind
+    return event.kind if isinstance(event, Notice) else _NAMES[type(event)]
+
+
+def detail_of(event: Event) -> dict[str, Any]:
+    """Return what an event that is no record says; JSON as it is."""
+    if isinstance(event, Notice):
+        return {"text": event.text, **event.detail}
+    own = (item.name for item in fields(event) if item.name not in ("time", "device"))
+    return {name: getattr(event, name) for name in own}

@@ -16,7 +16,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,30 +24,13 @@ from typing import Any, Self
 import torpor
 from torpor.errors import TorporError
 from torpor.monitor.alerts import Limits
-from torpor.monitor.events import (
-    Connected,
-    Disconnected,
-    Dropped,
-    Event,
-    Foreign,
-    Notice,
-    Received,
-    Said,
-)
+from torpor.monitor.events import INPUTS, Event, Received, detail_of, kind_of
 from torpor.wire import records
 from torpor.wire.records import SCHEMA_HASH, Record, Unknown
 
 APPLICATION_ID = 0x746F7270  # "torp"
 VERSION = 1
 BUSY_S = 10.0
-INPUTS: dict[str, type[Event]] = {
-    "connected": Connected,
-    "disconnected": Disconnected,
-    "dropped": Dropped,
-    "foreign": Foreign,
-    "text": Said,
-}
-_NAMES = {cls: kind for kind, cls in INPUTS.items()}
 _TABLES = """
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
@@ -89,12 +72,14 @@ class Session:
     Attributes:
         number: from 1 on.
         started: seconds since 1970.
+        schema: hash of the records that it knows.
         limits: thresholds of its alerts.
         devices: ports by name, in the order in which they are shown.
     """
 
     number: int
     started: float
+    schema: int
     limits: Limits
     devices: dict[str, str]
 
@@ -156,7 +141,7 @@ class Recorder:
             row = *begin, event.record.spec.kind, number, event.payload, json.dumps(words)
             self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         else:
-            detail = json.dumps(_detail(event))
+            detail = json.dumps(detail_of(event))
             self._db.execute(
                 "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", (*begin, kind_of(event), detail)
             )
@@ -175,20 +160,6 @@ class Recorder:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def kind_of(event: Event) -> str:
-    """Return the name of what an event is."""
-    if isinstance(event, Received):
-        return event.record.spec.kind
-    return event.kind if isinstance(event, Notice) else _NAMES[type(event)]
-
-
-def _detail(event: Event) -> dict[str, Any]:
-    if isinstance(event, Notice):
-        return {"text": event.text, **event.detail}
-    own = (field.name for field in fields(event) if field.name not in ("time", "device"))
-    return {name: getattr(event, name) for name in own}
 
 
 class Recording:
@@ -222,41 +193,38 @@ class Recording:
         Raises:
             RecordingError: the file is damaged.
         """
-        query = "SELECT id, started, limits, devices FROM sessions ORDER BY id"
+        query = "SELECT id, started, schema, limits, devices FROM sessions ORDER BY id"
         with _understood(self._path):
-            return [
-                Session(number, started, Limits.from_json(json.loads(limits)), json.loads(devices))
-                for number, started, limits, devices in self._db.execute(query)
-            ]
+            return [_session(*row) for row in self._db.execute(query)]
 
-    def events(self, session: int) -> Iterator[Event]:
+    def events(self, session: Session) -> Iterator[Event]:
         """Yield what came from the ports in a session, in its order; no notices.
 
         Raises:
             RecordingError: the session was recorded with other records, or the file is damaged.
         """
         with _understood(self._path):
-            self._check_schema(session)
             query = (
                 "SELECT seq, time, device, kind, payload, NULL FROM records WHERE session = ?1 "
                 "UNION ALL SELECT seq, time, device, kind, NULL, detail FROM events "
                 "WHERE session = ?1 ORDER BY seq"
             )
-            for _, time, device, kind, payload, detail in self._db.execute(query, (session,)):
+            self._check_schema(session)
+            for _, time, device, kind, payload, detail in self._db.execute(
+                query, (session.number,)
+            ):
+                if device not in session.devices:
+                    raise RecordingError(f"{self._path} is damaged: unknown device '{device}'")
                 if payload is not None:
                     yield Received(time, device, payload, self._record(payload))
                 elif kind in INPUTS:
                     yield INPUTS[kind](time, device, **json.loads(detail))
 
-    def _check_schema(self, session: int) -> None:
-        query = "SELECT schema FROM sessions WHERE id = ?"
-        row = self._db.execute(query, (session,)).fetchone()
-        if row is None:
-            raise RecordingError(f"{self._path} has no session {session}")
-        if row[0] != SCHEMA_HASH:
+    def _check_schema(self, session: Session) -> None:
+        if session.schema != SCHEMA_HASH:
             raise RecordingError(
-                f"{self._path}: session {session} has records {row[0]:08x}, this torpor "
-                f"{SCHEMA_HASH:08x}",
+                f"{self._path}: session {session.number} has records {session.schema:08x}, "
+                f"this torpor {SCHEMA_HASH:08x}",
                 "use the torpor that it was recorded with",
             )
 
@@ -280,6 +248,11 @@ class Recording:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _session(number: int, started: float, schema: int, limits: str, devices: str) -> Session:
+    thresholds = Limits.from_json(json.loads(limits))
+    return Session(number, started, schema, thresholds, dict(json.loads(devices)))
 
 
 # ---- the file
