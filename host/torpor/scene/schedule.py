@@ -55,7 +55,7 @@ def schedule(
     if busy > share * samples:
         raise UsageError(
             f"events take {busy / samples:.1%} of the scene, more than {share:.0%}",
-            f"fewer events, or a scene that is {busy / share / samples:.2g} times as long",
+            f"fewer events, or a scene that is {busy / share / samples:.3g} times as long",
         )
     free = samples - busy - pause * (len(lengths) + 1)
     if free < 0:

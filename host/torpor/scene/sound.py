@@ -103,7 +103,7 @@ def gain(sound: Sound, noise: float, rate_hz: int) -> int:
     if found > 1:
         raise UsageError(
             f"a sound is too quiet to be {sound.snr_db:g} dB above a noise of {noise:g} counts",
-            f"lower the noise to {noise / found:.0f}",
+            f"lower the noise to {int(noise / found)}",
         )
     return round(found * GAIN_ONE)
 
