@@ -117,8 +117,8 @@ def test_more_events_than_recordings_use_some_again() -> None:
 
 
 def test_a_label_that_is_none_is_named_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match="unknown label of 'motion' 'runing'") as error:
-        motion_scene(with_wake(WAKE), 1200, 1, ["runing"])
+    with pytest.raises(UsageError, match="unknown label of 'motion' 'run'") as error:
+        motion_scene(with_wake(WAKE), 1200, 1, ["run"])
     assert "did you mean 'running'?" in error.value.hint
 
 

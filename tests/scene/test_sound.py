@@ -121,7 +121,7 @@ def test_a_sound_that_would_have_to_be_louder_than_it_is_is_refused() -> None:
     with pytest.raises(UsageError, match="too quiet to be 20 dB above a noise of 200") as error:
         gain(sound, 200, RATE_HZ)
     lower = float(error.value.hint.split()[-1])
-    assert gain(sound, lower, RATE_HZ) == pytest.approx(GAIN_ONE, rel=0.01)
+    assert 0.98 * GAIN_ONE < gain(sound, lower, RATE_HZ) <= GAIN_ONE
 
 
 def test_a_ratio_to_no_noise_is_refused() -> None:
