@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Show live what devices do, what it costs, and what is wrong; record it.
+"""Show live what devices do, what it costs, what is wrong; record it.
 
 PORT is /dev/ttyACM0, unix:PATH or socket://HOST:PORT; NAME=PORT gives a device a name. A port that
 goes away is opened again when it is back. Ctrl-C ends it.
@@ -95,7 +95,10 @@ def _add_alert_arguments(parser: argparse.ArgumentParser) -> None:
         "limits", "0 turns one off; a replay has those of its recording"
     )
     group.add_argument(
-        "--min-confidence", type=_number, metavar="PERCENT", help="of the mean score; default: 85"
+        "--min-confidence",
+        type=_number,
+        metavar="N",
+        help="percent, of the mean score; default: 85",
     )
     group.add_argument(
         "--max-latency-us",
