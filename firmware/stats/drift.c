@@ -2,8 +2,9 @@
  * SPDX-FileCopyrightText: The torpor authors
  *
  * See drift.h. With p and q the shares of a bin in the field and in the training, the index of a
- * channel is the sum over its bins of (p - q) * ln(p / q). One is added to every count, so that no
- * p is 0. Logarithms are in base 2 with 15 bits behind the point until the end.
+ * channel is the sum over its bins of (p - q) * ln(p / q). No share is 0: both are 1 + 247 f of
+ * 255, where f is what was counted, so that data as in training has an index near 0 even where bins
+ * are empty. Logarithms are in base 2 with 15 bits behind the point until the end.
  */
 #include "stats/drift.h"
 
@@ -15,6 +16,7 @@ _Static_assert(sizeof(drift_reference_t) == 124, "the reference is part of the f
 
 #define VERSION    1
 #define SHARES     255u
+#define FREE       (SHARES - DRIFT_BINS) /* what is left when every bin has one */
 #define LEAST_ROWS 32
 #define POINT      15 /* bits behind it */
 #define STEPS_LOG2 5  /* of the table */
@@ -111,19 +113,20 @@ void drift_add(drift_t *drift, const int8_t *codes, uint32_t rows, uint32_t chan
 /* (p - q) * log2(p / q) of a bin: never below 0. */
 static uint32_t bin_index(uint32_t count, uint32_t total, uint32_t share)
 {
-    uint32_t p = ((count << POINT) + total / 2) / total;
+    uint32_t f = ((count << POINT) + total / 2) / total;
+    uint32_t p = ((1u << POINT) + FREE * f + SHARES / 2) / SHARES;
     uint32_t q = ((share << POINT) + SHARES / 2) / SHARES;
-    int32_t ratio = log2_of(count) - log2_of(total) - log2_of(share) + log2_of(SHARES);
+    int32_t ratio = log2_of(total + FREE * count) - log2_of(total) - log2_of(share);
     int64_t product = (int64_t)((int32_t)p - (int32_t)q) * ratio;
     return product > 0 ? (uint32_t)((uint64_t)product >> POINT) : 0;
 }
 
 static uint32_t channel_index(const uint16_t *counts, const uint8_t *shares)
 {
-    uint32_t total = histogram_total(counts, DRIFT_BINS) + DRIFT_BINS;
+    uint32_t total = histogram_total(counts, DRIFT_BINS);
     uint32_t sum = 0;
     for (uint32_t i = 0; i < DRIFT_BINS; i++) {
-        sum += bin_index(counts[i] + 1u, total, shares[i]);
+        sum += bin_index(counts[i], total, shares[i]);
     }
     return sum;
 }
