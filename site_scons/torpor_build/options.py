@@ -3,6 +3,7 @@
 """The options of the command line: typed, explained, and strict about unknown names."""
 
 import sys
+import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Options:
         always: the wake loop infers all the time, to compare with.
         model: a folder of models/, or a quantized .tflite file.
         bits: of the weights; 0 where the model is a file that is already quantized.
+        packaged: the model comes quantized, out of a package (models/alexa).
         link: address of the image, None for the start of the code memory.
         key: the file of the key that images are signed with.
         version: of the images, as the user wrote it.
@@ -42,6 +44,7 @@ class Options:
     always: bool
     model: Path
     bits: int
+    packaged: bool
     keep_input: bool
     release: bool
     link: int | None
@@ -74,7 +77,9 @@ def _table() -> dict[str, _Option]:
             "Which model to build in: a folder of models/, or a quantized file.",
         ),
         "bits": _Option(
-            "8", "8 | 4", "Bits of the weights; not with a FILE.tflite, which has them."
+            "8",
+            "8 | 4",
+            "Bits of the weights; a FILE.tflite, and a model that comes quantized, has its own.",
         ),
         "app": _Option(
             "serve",
@@ -132,8 +137,14 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         raise UsageError(
             f"bits={bits} with a file: {model.name} is quantized already", "leave bits= out"
         )
+    own_bits = 0 if is_file else _own_bits(model)
+    if own_bits and "bits" in arguments and bits != own_bits:
+        raise UsageError(
+            f"bits={bits}: {model.name} comes quantized, to {own_bits} bits", "leave bits= out"
+        )
     if "run" in targets:
-        _check_run(values["model"] if is_file else "", values["link"])
+        unfit = f"the file {values['model']}" if is_file else f"{model.name}, which comes quantized"
+        _check_run(unfit if is_file or own_bits else "", values["link"])
     board = load_board(values["board"])
     release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
     key = _key(values["key"])
@@ -147,7 +158,8 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         app=_choice("app", values["app"], APPS),
         always=_SWITCH[_choice("always", values["always"].lower(), _SWITCH)],
         model=model,
-        bits=0 if is_file else bits,
+        bits=0 if is_file else own_bits or bits,
+        packaged=bool(own_bits),
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
         release=release,
         link=_address(values["link"]),
@@ -190,12 +202,22 @@ def _counter(value: str) -> int:
     return int(value)
 
 
-def _check_run(file: str, link: str) -> None:
-    """Raise UsageError where the demo cannot run: its windows and labels are those of a model."""
-    if file:
-        names = ", ".join(model_names())
+def _own_bits(model: Path) -> int:
+    """Return the bits of a model that comes quantized, 0 of one that is quantized here."""
+    try:
+        table = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return 0  # whoever needs the rest says what is wrong
+    bits = table["quantized"].get("bits") if isinstance(table.get("quantized"), dict) else 0
+    return bits if isinstance(bits, int) else 0
+
+
+def _check_run(unfit: str, link: str) -> None:
+    """Raise UsageError where the demo cannot run: it needs recordings, as a model of ours has."""
+    if unfit:
+        names = ", ".join(name for name in model_names() if not _own_bits(MODELS / name))
         raise UsageError(
-            f"'run' needs a model of models/, not the file {file}",
+            f"'run' needs a model of models/ with recordings, not {unfit}",
             f"model= one of: {names}; or compare a file with TFLM: torpor verify FILE --board B",
         )
     if link:

@@ -4,6 +4,7 @@
 
 import functools
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from SCons.Script import Action
 
 from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
-from torpor.paths import FIRMWARE, ROOT
+from torpor.paths import FIRMWARE, ROOT, variant
 from torpor.wire.schema import SCHEMA
 from torpor_build import config, linker, records, sound, third_party, wake
 from torpor_build.options import Options
@@ -267,6 +268,8 @@ def quantized(env: Any, options: Options) -> Any:
     if not options.bits:
         return env.fs.File(str(options.model))  # its name may have a "$"
     name, bits = options.model.name, str(options.bits)
+    if options.packaged:
+        return _packaged(env, name, f"#build/models/{variant(name, options.bits)}.tflite")
     arguments = [str(options.model), "--bits", bits, "--no-accuracy"]
     target = env.Command(
         f"#build/models/{name}-int{bits}.tflite",
@@ -276,6 +279,18 @@ def quantized(env: Any, options: Options) -> Any:
     env.Depends(target, tool_sources(*QUANTIZE))
     env.Clean(target, f"{target[0]}.log")
     return target[0]
+
+
+def _packaged(env: Any, name: str, target: str) -> Any:
+    """Declare the copy of a model that comes quantized; it is fetched right here if need be."""
+    from torpor.model import load_model  # noqa: PLC0415 - for such models only
+
+    file = load_model(name).quantized_file()
+    return env.Command(target, env.fs.File(str(file)), Action(_copy, f"  unpack  {name}"))[0]
+
+
+def _copy(target: list[Any], source: list[Any], env: Any) -> None:
+    shutil.copyfile(str(source[0]), str(target[0]))
 
 
 def _model_files(model: Path) -> list[str]:

@@ -30,13 +30,12 @@ from torpor.board import Board, board_names, load_board
 from torpor.cli import read_model, whole_number
 from torpor.cli._progress import progress
 from torpor.errors import BudgetError, UnsupportedError, UsageError, unknown_name
-from torpor.model import model_names
+from torpor.model import load_model, model_names
 from torpor.model.reference import QUANTIZED, reference_models
 
 ALL = "all"
 REFERENCE = "reference"
 DEFAULT_BOARD = "mps2_an386"
-WIDTHS = (8, 4)
 
 
 @dataclass(frozen=True)
@@ -172,12 +171,12 @@ def _meant(word: str) -> list[Subject]:
     ours = {
         f"{n}-int{bits}": Subject(f"{n}-int{bits}", n, bits)
         for n in model_names()
-        for bits in WIDTHS
+        for bits in load_model(n).widths
     }
     if word in ours:
         return [ours[word]]
     if word in model_names():
-        return [ours[f"{word}-int{bits}"] for bits in WIDTHS]
+        return [subject for subject in ours.values() if subject.model == word]
     if word != REFERENCE and word not in QUANTIZED:
         raise unknown_name("model", word, [*model_names(), *ours, REFERENCE, *QUANTIZED])
     names = tuple(QUANTIZED) if word == REFERENCE else (word,)

