@@ -118,6 +118,10 @@ class Browser:
         """Return what a tab has told by itself so far."""
         return [event for event in self._events if event.get("sessionId") == session]
 
+    def forget(self, session: str) -> None:
+        """Forget what a tab has told so far."""
+        self._events = [event for event in self._events if event.get("sessionId") != session]
+
     def close(self) -> None:
         """End the browser."""
         os.close(self._out)  # its pipe is gone: it ends
@@ -198,6 +202,11 @@ class Page:
         return [
             text for event in self._browser.events(self._session) if (text := _complaint(event))
         ]
+
+    def forget_complaints(self) -> None:
+        """Let `complaints` return only what comes from now on."""
+        self.evaluate("0")
+        self._browser.forget(self._session)
 
     def close(self) -> None:
         """Close the tab."""

@@ -5,14 +5,17 @@
 const QUIET_MS = 6000; // the monitor says something every two seconds
 const AGAIN_MS = 1000;
 
-/** Calls `onDevices(list)` with what comes, `onState(true or false)` when it begins or ends. */
-export function follow(url, onDevices, onState) {
+/**
+ * Calls `onDevices(list)` with what comes, `onState(true or false)` when it begins or ends.
+ * It has ended, too, when nothing was heard for `quiet` ms.
+ */
+export function follow(url, onDevices, onState, quiet = QUIET_MS) {
   let stream = null;
   let watch = 0;
 
   function heard() {
     clearTimeout(watch);
-    watch = setTimeout(lost, QUIET_MS);
+    watch = setTimeout(lost, quiet);
     onState(true);
   }
 
@@ -31,7 +34,7 @@ export function follow(url, onDevices, onState) {
       heard();
       onDevices(JSON.parse(event.data));
     });
-    watch = setTimeout(lost, QUIET_MS);
+    watch = setTimeout(lost, quiet);
   }
 
   open();
