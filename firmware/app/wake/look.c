@@ -192,9 +192,12 @@ void look_summary(bool end)
 
 void look_end(void)
 {
+    uint64_t begun = look.next_summary - wake_config.interval_ms;
     if (!look.ended) {
         look.ended = true;
-        look_summary(true);
+        if (duty_time(&look.duty, config) > begun) {
+            look_summary(true);
+        }
         tell_need(look_blocks() * wake_config.format.block, 0);
     }
 }

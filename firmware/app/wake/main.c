@@ -191,14 +191,20 @@ static void begin(void)
     pin_start();
 }
 
+/* Works while there is something to do, then sleeps until an interrupt. */
+static void step(void)
+{
+    account(STATE_CAPTURE);
+    loop_dispatch(&loop);
+    look_at_timers();
+    account(STATE_SLEEP);
+    start_sleep(&loop);
+}
+
 int main(void)
 {
     begin();
     for (;;) {
-        account(STATE_CAPTURE);
-        loop_dispatch(&loop);
-        look_at_timers();
-        account(STATE_SLEEP);
-        start_sleep(&loop);
+        step();
     }
 }

@@ -24,7 +24,7 @@ static struct {
 static int16_t *block_at(uint32_t number)
 {
     return wake_config.history +
-           (size_t)(number % wake_config.history_blocks) * wake_config.format.block;
+           (number % wake_config.history_blocks) * wake_config.format.block;
 }
 
 void window_start(void)
