@@ -162,11 +162,12 @@ class Page:
         came = self.evaluate(WAIT % (condition, 1000 * seconds))
         assert came, f"never: {condition}\n{self.text()}\n{self.complaints()}"
 
-    def wait_for_text(self, text: str, where: str = "body") -> None:
+    def wait_for_text(self, text: str, where: str = "body", seconds: float = 15.0) -> None:
         """Wait until an element, found by a CSS selector, contains `text`."""
         self.wait(
             f"document.querySelector({json.dumps(where)}).innerText"
-            f".replaceAll('\\u00a0', ' ').includes({json.dumps(text)})"
+            f".replaceAll('\\u00a0', ' ').includes({json.dumps(text)})",
+            seconds,
         )
 
     def text(self, where: str = "body") -> str:
