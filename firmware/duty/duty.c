@@ -22,7 +22,6 @@ static void look_at_level(duty_t *duty, const duty_config_t *config, uint32_t le
     switch (trigger_update(&duty->trigger, &config->trigger, level)) {
     case TRIGGER_OPENED:
         duty->held = true;
-        duty->tail_left = 0;
         break;
     case TRIGGER_CLOSED:
         duty->tail_left = duty->held ? config->tail : 0;

@@ -132,7 +132,7 @@ typedef struct {
     gate_verdict_t latched; /* the best one */
     uint32_t in_wake;       /* blocks */
     uint32_t hop_left;
-    uint32_t tail_left;
+    uint32_t tail_left; /* blocks; counts while it is not held */
 } duty_t;
 
 /* Milliseconds of the sensor's time: of the end of the last block. */
