@@ -106,7 +106,12 @@ class Store:
         self._lib.store_open(self.it, self.layout)
 
     def flash(self) -> bytes:
-        return bytes(self._ffi.buffer(self.memory))
+        return bytes(self._ffi.buffer(self.memory)[0 : self.sim.size])
+
+    def set_flash(self, content: bytes) -> None:
+        """Put the flash back to what `flash()` has returned, and start anew."""
+        self._ffi.buffer(self.memory)[0 : self.sim.size] = content
+        self.restart()
 
     def put(self, entry: Entry) -> Entry | None:
         box = self._ffi.new("store_entry_t *")

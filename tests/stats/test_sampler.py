@@ -3,6 +3,7 @@
 """Which inputs are kept: as many as the configuration says, the same ones in C and Python."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -69,7 +70,7 @@ def test_the_limit_holds_for_random_ones_too(opened: Opened, seed: int) -> None:
     made = choices(opened, seed, Config(permille=50, low=10, every=7), scores)
     kept = [i for i, why in enumerate(made) if why]
     assert {made[i] for i in kept} == {Why.RANDOM, Why.LOW}
-    assert min(b - a for a, b in zip(kept, kept[1:], strict=False)) >= 8
+    assert min(b - a for a, b in pairwise(kept)) >= 8
 
 
 def test_what_chance_keeps_does_not_depend_on_the_scores(opened: Opened) -> None:

@@ -130,7 +130,7 @@ def test_any_counts_are_coded_alike_and_read_back(opened: Opened, counts: list[i
 
 @pytest.mark.parametrize("sparse", [b"\1", b"\1\x80", b"\1\5\2", b"\1\5\1\5"], ids=bytes.hex)
 def test_counts_that_are_cut_or_doubled_are_refused(sparse: bytes) -> None:
-    with pytest.raises(ValueError, match="middle of one|twice"):
+    with pytest.raises(ValueError, match=r"middle of one|twice"):
         decode_counts(sparse)
 
 
