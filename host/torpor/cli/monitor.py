@@ -310,7 +310,8 @@ def _serve(monitor: "Monitor", args: argparse.Namespace, stack: contextlib.ExitS
 
         page = web.serve(monitor, args.web)
         stack.callback(page.close)
-        _tell(f"the page is at {page.url}")
+        who = "; whoever reaches this computer can see it" if page.address.is_public else ""
+        _tell(f"the page is at {page.url}{who}")
     if args.prometheus is not None:
         from torpor.monitor import prometheus  # noqa: PLC0415
 
