@@ -204,7 +204,9 @@ class Sleeper:
         return self._lines(lambda n: summary(n, **fields))
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes that arrive, return the answers."""
+        """Take bytes that arrive, return the answers; none while it is off."""
+        if not self.runs:
+            return b""
         return b"".join(self._answer(event) for event in self._decoder.feed(data))
 
     def _answer(self, event: framing.Event) -> bytes:
