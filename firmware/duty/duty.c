@@ -96,7 +96,6 @@ static void end(duty_t *duty)
     duty->awake = false;
     duty->held = false;
     duty->tail_left = 0;
-    duty->windows_left = 0;
     duty->unsettled = true;
 }
 
