@@ -17,7 +17,7 @@ from torpor.errors import DeviceError
 
 @dataclass(frozen=True)
 class Counts:
-    """What happened in a stretch of the device's time.
+    """What happened in a stretch of the device's time, or on average in one.
 
     Attributes:
         blocks: of the sensor.
@@ -28,12 +28,12 @@ class Counts:
         summaries: that it sent.
     """
 
-    blocks: int = 0
-    wakes: int = 0
-    gates: int = 0
-    inferences: int = 0
-    answers: int = 0
-    summaries: int = 0
+    blocks: float = 0
+    wakes: float = 0
+    gates: float = 0
+    inferences: float = 0
+    answers: float = 0
+    summaries: float = 0
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _one(intervals: Sequence[Interval], state: str, what: str) -> float:
     total = sum(getattr(i.counts, what) for i in intervals)
     if not total:
         raise DeviceError(f"the device had no {what} in the scene", "a longer scene, other events")
-    return sum(i.instructions.get(state, 0.0) for i in intervals) / int(total)
+    return sum(i.instructions.get(state, 0.0) for i in intervals) / float(total)
 
 
 def _two(intervals: Sequence[Interval], state: str, often: str, rare: str) -> tuple[float, float]:

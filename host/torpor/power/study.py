@@ -240,5 +240,5 @@ def _mean(numbers: Sequence[float]) -> float | None:
 
 
 def events_for(events: float, wake: Wake) -> int:
-    """Return how many events make a scene of at least ten intervals, and twelve of them."""
-    return max(12, round(10 * wake.interval_s * events / scenes.SECONDS_AN_HOUR))
+    """Return how many events make a scene of ten intervals: at least as many as were measured."""
+    return max(EVENTS_MEASURED, round(10 * wake.interval_s * events / scenes.SECONDS_AN_HOUR))

@@ -75,7 +75,7 @@ class Point:
 
 
 def expected(behaviour: Behaviour, hop: int, events: float, *, always: bool = False) -> Counts:
-    """Return what happens in an hour; fractions are rounded.
+    """Return what happens in an hour, on average.
 
     Args:
         behaviour: as measured.
@@ -91,12 +91,12 @@ def expected(behaviour: Behaviour, hop: int, events: float, *, always: bool = Fa
         gates = min(events * windows_of_event(behaviour, hop), blocks / hop)
         inferences = gates * behaviour.passed
     return Counts(
-        blocks=round(blocks),
-        wakes=round(wakes),
-        gates=round(gates),
-        inferences=round(inferences),
-        answers=round(events * behaviour.answers),
-        summaries=round(SECONDS_AN_HOUR / behaviour.interval_s),
+        blocks=blocks,
+        wakes=wakes,
+        gates=gates,
+        inferences=inferences,
+        answers=events * behaviour.answers,
+        summaries=SECONDS_AN_HOUR / behaviour.interval_s,
     )
 
 
