@@ -12,7 +12,6 @@
 void smooth_begin(smooth_t *smooth)
 {
     memset(smooth->scores, 0, sizeof smooth->scores);
-    smooth->next = 0;
 }
 
 /* A row that is not used is all zero, so that windows that are not there count as 0. */
