@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Battery life against latency, estimated: how often to infer, how often something happens.
+"""Estimate battery life against latency, for rates of inference and of events.
 
 Runs the firmware of a sleeping device (app=wake) through a scene in the emulator and counts the
 instructions of every part of its work. From them it computes, for each hop (blocks from one window
@@ -27,6 +27,7 @@ from torpor.cli._progress import progress
 from torpor.emulate import firmware
 from torpor.model import find_model
 from torpor.power import scenes
+from torpor.power.measure import memory_of
 from torpor.power.study import Check, Device, Grid, Study, power_of, study
 from torpor.power.sweep import Point
 
@@ -77,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _device(args: argparse.Namespace, board: Board) -> Device:
     model = find_model(args.model)
     power_of(board)  # before anything is built
+    memory_of(board)
     scenes.wake_of(model)
     elf = args.elf or firmware.build(board.name, model.name, args.bits, app=firmware.WAKE).elf
     return Device(board, model, firmware.existing(elf))

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from torpor import emulate
-from torpor.board import Board
+from torpor.board import Board, Scene
 from torpor.emulate.debugger import Code, Debugger, functions
 from torpor.energy import STATES
 from torpor.errors import DeviceError, UsageError
@@ -107,6 +107,21 @@ def places(elf: Path) -> Places:
     return Places(taken, ticks, by_name, hop)
 
 
+def memory_of(board: Board) -> Scene:
+    """Return the memory that a scene is put into.
+
+    Raises:
+        UsageError: there is none, or the board's emulator does not count instructions.
+    """
+    counts = board.emulator is not None and board.emulator.icount_shift is not None
+    if board.scene is None or not counts:
+        raise UsageError(
+            f"board '{board.name}' has no memory for a scene, or its emulator does not count",
+            "mps2_an386 has both",
+        )
+    return board.scene
+
+
 def run(board: Board, elf: Path, made: Made, hop: int | None = None) -> Run:
     """Let the device live through a scene, as fast as the emulator can.
 
@@ -120,16 +135,12 @@ def run(board: Board, elf: Path, made: Made, hop: int | None = None) -> Run:
         UsageError: the board cannot do that.
         DeviceError: the device falls silent, or stops too early.
     """
-    if board.scene is None or board.emulator is None or board.emulator.icount_shift is None:
-        raise UsageError(
-            f"board '{board.name}' has no memory for a scene, or its emulator does not count",
-            "mps2_an386 has both",
-        )
+    scene = memory_of(board)
     where = places(elf)
     with tempfile.TemporaryDirectory(prefix="torpor-") as folder:
         path = Path(folder) / "scene.bin"
         path.write_bytes(pack(made.scene))
-        memory = {board.scene.origin: path}
+        memory = {scene.origin: path}
         with emulate.start(board, elf, skip_idle=True, memory=memory) as device:
             if hop is not None:
                 device.debugger.write([(where.hop.address, where.hop.content(hop))])
