@@ -36,9 +36,8 @@ static uint64_t time_now(void)
 void alarm_set(uint32_t ticks)
 {
     alarm_cancel();
-    uint64_t now = time_now();
-    int32_t ahead = (int32_t)(ticks - clock_ticks());
-    uint64_t due = now + (uint64_t)(int64_t)ahead;
+    int32_t ahead = (int32_t)(ticks - clock_ticks()); /* first, for it must not be early */
+    uint64_t due = time_now() + (ahead > 0 ? (uint32_t)ahead : 0);
     CLINT_MTIMECMP_LOW = (uint32_t)due;
     CLINT_MTIMECMP_HIGH = (uint32_t)(due >> 32);
     riscv_alarm = riscv_alarm_isr;
