@@ -9,7 +9,7 @@ With --flash it is a device that can be updated: the bootloader runs, and the fl
 lasts from one run to the next, in a file. If the file is not there it is made, and the firmware
 programmed into slot A, as a factory does (with --elf it is left erased). `kill -USR1` to this
 process presses the reset button; `kill -USR2` cuts the power and gives it back: RAM is lost, the
-flash is not, the serial port stays open.
+flash is not, the serial port stays open. `kill -URG` is an edge at the device's pin (native only).
 """
 
 import argparse
@@ -28,7 +28,11 @@ from torpor.errors import UsageError
 
 PUMP_SECONDS = 0.1  # until a button is noticed while nothing is said
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-BUTTONS = {signal.SIGUSR1: emulate.Emulator.reset, signal.SIGUSR2: emulate.Emulator.power_cut}
+BUTTONS = {
+    signal.SIGUSR1: emulate.Emulator.reset,
+    signal.SIGUSR2: emulate.Emulator.power_cut,
+    signal.SIGURG: emulate.Emulator.edge,
+}
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
@@ -79,6 +83,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file for the flash: a device that can be updated",
     )
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the serial port")
+    parser.add_argument(
+        "--icount",
+        type=int,
+        metavar="N",
+        help="an instruction takes 2^N ns of the device's time; default: the board's",
+    )
+    parser.add_argument(
+        "--skip-idle", action="store_true", help="the device's time jumps on while it sleeps"
+    )
 
 
 def _model(words: str) -> str | Path:
@@ -114,7 +127,13 @@ def run(args: argparse.Namespace) -> int:
         buttons = _Buttons()
         elf = _elf(args, board)
         with (
-            emulate.start(board, elf, flash=args.flash) as emulator,
+            emulate.start(
+                board,
+                elf,
+                flash=args.flash,
+                icount_shift=args.icount,
+                skip_idle=args.skip_idle,
+            ) as emulator,
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,
         ):
             print(f"{board.name} runs {elf}, until Ctrl-C, on the serial port", file=sys.stderr)

@@ -3,24 +3,28 @@
 """An emulated board on a desk: its serial port, its reset button, and its power."""
 
 import contextlib
+import dataclasses
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from torpor.board import Board, load_board
+from torpor.board import Board, Memory, load_board
+from torpor.board import Emulator as Facts
 from torpor.emulate import machine, qemu
 from torpor.emulate.cut import Cut, Moment
 from torpor.emulate.debugger import Debugger, InputLoader
 from torpor.emulate.firmware import existing
 from torpor.emulate.flash import FlashFile
 from torpor.emulate.image import Image
-from torpor.emulate.machine import Machine, Setup
+from torpor.emulate.machine import NOISE_BYTES, Machine, Setup
 from torpor.emulate.port import Port
 from torpor.errors import DeviceError, UsageError
 
 RESET_SIGNAL = signal.SIGUSR1  # of a process, see firmware/port/host/host.h
+PIN_SIGNAL = signal.SIGURG
+LARGEST_SHIFT = 10  # QEMU's
 
 
 class Emulator:
@@ -104,6 +108,16 @@ class Emulator:
                 f"{self.elf.name} on {self.board.name} has no reset",
                 "start a bootloader with flash",
             )
+
+    def edge(self) -> None:
+        """Press the button: an edge at the pin of hal/pin.h.
+
+        Raises:
+            UsageError: no emulator but a process (native) has such a pin.
+        """
+        if self._machine.monitor:
+            raise UsageError(f"the emulator of board '{self.board.name}' has no button")
+        os.kill(self.pid, PIN_SIGNAL)
 
     @contextlib.contextmanager
     def off(self) -> Iterator[FlashFile | None]:
@@ -204,6 +218,9 @@ def start(
     arguments: Sequence[str] = (),
     *,
     flash: Path | str | None = None,
+    icount_shift: int | None = None,
+    skip_idle: bool = False,
+    memory: Mapping[int, Path] | None = None,
 ) -> Emulator:
     """Start `elf` on an emulated `board`, its serial port connected before the first instruction.
 
@@ -213,9 +230,15 @@ def start(
         arguments: more words for QEMU's command line.
         flash: a file for the flash that images and journal are in; made, erased, if it is not
             there. None: what is written into the flash is lost with the process.
+        icount_shift: one instruction is 2^icount_shift ns of virtual time, 0 to 10; None is what
+            the board has.
+        skip_idle: virtual time jumps to the next timer while the core sleeps, instead of passing
+            as fast as that of the wall.
+        memory: files, by the address where their bytes are to be found from the start on. A
+            process (native) has no addresses: there is one file, which host_memory() gives.
 
     Raises:
-        UsageError: no such board, no such file, or the board has no emulator.
+        UsageError: no such board, no such file, the board has no emulator, or not this option.
         MissingToolError: the emulator is not installed.
         DeviceError: it does not start; with its last lines of output.
     """
@@ -223,5 +246,45 @@ def start(
     facts = board.emulator
     if facts is None:
         raise UsageError(f"board '{board.name}' has no emulator", "torpor boards lists those with")
+    facts = _with_shift(board, facts, icount_shift, skip_idle=skip_idle)
+    loaded = _loaded(board, facts, memory or {})
     lasting = None if flash is None else FlashFile(board, Path(flash))
-    return Emulator(Setup(board, facts, existing(Path(elf)), tuple(arguments), lasting))
+    elf = existing(Path(elf))
+    return Emulator(Setup(board, facts, elf, tuple(arguments), lasting, loaded, skip_idle))
+
+
+def _with_shift(board: Board, facts: Facts, shift: int | None, *, skip_idle: bool) -> Facts:
+    """Return `facts` with another icount_shift."""
+    if shift is None and not skip_idle:
+        return facts
+    if facts.icount_shift is None:
+        raise UsageError(f"board '{board.name}' counts no instructions: its time is the wall's")
+    if shift is None:
+        return facts
+    if not 0 <= shift <= LARGEST_SHIFT:
+        raise UsageError(f"an icount shift of {shift} is none", f"0 to {LARGEST_SHIFT}")
+    return dataclasses.replace(facts, icount_shift=shift)
+
+
+def _loaded(board: Board, facts: Facts, memory: Mapping[int, Path]) -> tuple[tuple[int, Path], ...]:
+    """Return the files that are to be in memory, in the order of their addresses."""
+    for path in memory.values():
+        if not path.is_file():
+            raise UsageError(f"no such file: {path}", "it was to be in the device's memory")
+    if facts.kind == "native" and len(memory) > 1:
+        raise UsageError(f"board '{board.name}' is a process", "one file can be in its memory")
+    pieces = tuple(sorted(memory.items()))
+    if board.memory:
+        _check_places(board.memory["ram"], pieces)
+    return pieces
+
+
+def _check_places(ram: Memory, pieces: Sequence[tuple[int, Path]]) -> None:
+    """Raise UsageError for a file in the RAM's beginning, which is noise when the power comes."""
+    free = ram.origin + NOISE_BYTES
+    for address, path in pieces:
+        if address < free and ram.origin < address + path.stat().st_size:
+            raise UsageError(
+                f"{path} at {address:#x} lies where the RAM begins, which the firmware uses",
+                f"an address from {free:#x} on",
+            )

@@ -34,6 +34,9 @@ class Setup:
         elf: the firmware.
         arguments: more words for QEMU's command line.
         flash: the flash that outlives the process, or None.
+        memory: addresses, and files whose bytes are there when it starts.
+        skip_idle: virtual time jumps to the next timer while the core sleeps. What happens from
+            timer to timer is the same each time; bytes from outside come at any time.
     """
 
     board: Board
@@ -41,6 +44,8 @@ class Setup:
     elf: Path
     arguments: tuple[str, ...]
     flash: FlashFile | None
+    memory: tuple[tuple[int, Path], ...] = ()
+    skip_idle: bool = False
 
 
 class Machine:
@@ -134,9 +139,11 @@ def _start_in(folder: Path, setup: Setup, seed: int) -> Machine:
 def _command(setup: Setup) -> list[str]:
     flash = setup.flash.path.resolve() if setup.flash else None
     if setup.facts.kind == "qemu":
-        return qemu.command(setup.facts, setup.elf, flash)
+        memory = [(address, path.resolve()) for address, path in setup.memory]
+        return qemu.command(setup.facts, setup.elf, flash, memory, skip_idle=setup.skip_idle)
     lasting = [] if flash is None else ["--flash", str(flash)]
-    return [str(setup.elf.resolve()), *lasting, "--uart", f"unix:{qemu.UART_SOCKET}"]
+    loaded = [word for _, path in setup.memory for word in ("--memory", str(path.resolve()))]
+    return [str(setup.elf.resolve()), *lasting, *loaded, "--uart", f"unix:{qemu.UART_SOCKET}"]
 
 
 def _monitor(path: Path, child: Child) -> Monitor:

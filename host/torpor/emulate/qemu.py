@@ -4,9 +4,11 @@
 
 Counting: under `-icount shift=N` one instruction takes 2^N ns of virtual time, so a timer of the
 guest counts instructions (QEMU documentation, "TCG Instruction Counting"). Without -icount QEMU
-7.2 may lose the wake-up by the first received byte.
+7.2 may lose the wake-up by the first received byte. While the core sleeps, virtual time is as fast
+as that of the wall, or, with `sleep=off`, jumps to the next timer of the guest.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torpor.board import Emulator, Memory
@@ -19,7 +21,14 @@ QMP_SOCKET = "qmp.sock"
 DEBUG_SOCKET = "debug.sock"
 
 
-def command(facts: Emulator, elf: Path, flash: Path | None = None) -> list[str]:
+def command(
+    facts: Emulator,
+    elf: Path,
+    flash: Path | None = None,
+    memory: Sequence[tuple[int, Path]] = (),
+    *,
+    skip_idle: bool = False,
+) -> list[str]:
     """Return the command line. It starts stopped (-S): whoever connects loses no output.
 
     The sockets are relative to the working directory, so that no path has to be quoted; so is the
@@ -29,10 +38,15 @@ def command(facts: Emulator, elf: Path, flash: Path | None = None) -> list[str]:
         facts: of the board.
         elf: the firmware.
         flash: the file behind the flash that lasts, or None.
+        memory: addresses, and files whose bytes are there from the start and after each reset.
+        skip_idle: see `Setup`.
     """
     unit = ("if=pflash", "unit=0", "format=raw", f"file={FLASH_IMAGE}", "readonly=on")
     code = ["-drive", ",".join(unit)] if facts.flash_image else ["-kernel", str(elf.resolve())]
     count = [] if facts.icount_shift is None else ["-icount", f"shift={facts.icount_shift}"]
+    if skip_idle:
+        count[-1] += ",sleep=off"
+    loads = (f"file={quoted(path)},addr={address:#x}" for address, path in memory)
     return [
         *(facts.program, "-M", *_machine(facts, flash), *code),
         *("-display", "none", "-monitor", "none", "-nic", "none", "-S"),
@@ -40,6 +54,7 @@ def command(facts: Emulator, elf: Path, flash: Path | None = None) -> list[str]:
         *("-chardev", f"socket,id=uart,path={UART_SOCKET},server=on,wait=off"),
         *("-serial", "chardev:uart", "-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
         *("-gdb", f"unix:{DEBUG_SOCKET},server=on,wait=off"),
+        *(word for load in loads for word in ("-device", f"loader,{load},force-raw=on")),
         *facts.args,
     ]
 
