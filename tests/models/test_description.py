@@ -4,6 +4,7 @@
 import copy
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,20 @@ from torpor.model import find_model, load_model, model_names
 from torpor.model.description import parse
 from torpor.paths import MODELS
 
-SOUND: dict[str, Any] = tomllib.loads((MODELS / "motion" / "model.toml").read_text())
+Table = dict[str, Any]
+SOUND: Table = tomllib.loads((MODELS / "motion" / "model.toml").read_text())
+PACKAGED: Table = tomllib.loads((MODELS / "alexa" / "model.toml").read_text())
+LEFT_OUT = (
+    *("wake", "wake.before", "wake.longest", "wake.latch", "wake.counts"),
+    *("wake.trigger.every_s", "wake.trigger.windows", "wake.gate.channels"),
+    *("wake.decision.ignored", "wake.decision.deadline_ms"),
+)
+"""Keys that have a default, besides all of [wake.policy] and [wake.samples]."""
 
 
-def changed(path: str, value: Any) -> dict[str, Any]:
-    """Return SOUND with the key at a dotted path set, or removed where value is None."""
-    table = copy.deepcopy(SOUND)
+def changed(path: str, value: Any, of: Table = SOUND) -> Table:
+    """Return a table with the key at a dotted path set, or removed where value is None."""
+    table = copy.deepcopy(of)
     *parents, key = path.split(".")
     inner = table
     for parent in parents:
@@ -47,16 +56,77 @@ def test_the_model_of_this_repository_is_sound() -> None:
     assert about.input.limit == 3.0
 
 
-@pytest.mark.parametrize("path", leaves(SOUND))
-def test_every_key_is_needed(path: str) -> None:
+def may_be_left_out(path: str) -> bool:
+    return path in LEFT_OUT or path.startswith(("wake.policy", "wake.samples"))
+
+
+def cases(wanted: Callable[[str], bool]) -> list[Any]:
+    """Return parameters: (a table, a key of it)."""
+    tables = {"motion": SOUND, "alexa": PACKAGED}
+    return [
+        pytest.param(table, path, id=f"{name}-{path}")
+        for name, table in tables.items()
+        for path in leaves(table)
+        if wanted(path)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("table", "path"), cases(lambda p: p != "quantized" and not may_be_left_out(p))
+)
+def test_a_key_without_a_default_is_needed(table: Table, path: str) -> None:
     with pytest.raises(ModelError, match=f"'{path}' is missing"):
-        parse(changed(path, None), "model.toml")
+        parse(changed(path, None, table), "model.toml")
 
 
-@pytest.mark.parametrize("path", leaves(SOUND))
-def test_every_key_has_a_type(path: str) -> None:
+@pytest.mark.parametrize(("table", "path"), cases(may_be_left_out))
+def test_a_key_with_a_default_may_be_left_out(table: Table, path: str) -> None:
+    made = parse(changed(path, None, table), "model.toml")
+    assert path != "wake" or made.wake is None
+
+
+@pytest.mark.parametrize(("table", "path"), cases(lambda _: True))
+def test_every_key_has_a_type(table: Table, path: str) -> None:
     with pytest.raises(ModelError, match=path.replace(".", r"\.")):
-        parse(changed(path, object()), "model.toml")
+        parse(changed(path, object(), table), "model.toml")
+
+
+def test_a_model_is_either_trained_here_or_comes_quantized() -> None:
+    trained, packaged = parse(SOUND, "m.toml"), parse(PACKAGED, "a.toml")
+    assert trained.own and trained.quantized is None
+    assert packaged.quantized and packaged.own is None
+    with pytest.raises(ModelError, match=r"^a\.toml: 'file' is missing$"):
+        parse(changed("quantized", None, PACKAGED), "a.toml")
+    with pytest.raises(UsageError, match=r"unknown key in m\.toml 'file'"):
+        parse(changed("quantized", PACKAGED["quantized"]), "m.toml")
+
+
+OWN = ("file", "ranges", "accuracy_floor", "input", "windows", "data", "training")
+
+
+@pytest.mark.parametrize("key", OWN)
+def test_what_a_model_that_comes_quantized_has_not_is_an_error_that_says_so(key: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        getattr(parse(PACKAGED, "models/a/model.toml"), key)
+    assert caught.value.message == (
+        f"models/a/model.toml has no '{key}': this model comes quantized and is built as it is"
+    )
+    assert "trained here" in caught.value.hint
+    getattr(parse(SOUND, "model.toml"), key)
+
+
+def test_the_model_that_comes_quantized_is_sound() -> None:
+    about = parse(PACKAGED, "model.toml")
+    assert (about.labels, about.licence) == (("alexa",), "Apache-2.0")
+    assert about.quantized and about.quantized.bits == 8
+    assert about.quantized.member.file == "alexa.tflite"
+    assert about.wake and (about.wake.sensor, about.wake.latch) == ("sound", True)
+
+
+@pytest.mark.parametrize("bits", [0, 16, -8])
+def test_bits_that_weights_cannot_have_are_refused(bits: int) -> None:
+    with pytest.raises(ModelError, match=r"'quantized\.bits' is neither 8 nor 4"):
+        parse(changed("quantized.bits", bits, PACKAGED), "model.toml")
 
 
 @pytest.mark.parametrize("where", ["", "input.", "data.", "data.wheel.", "training."])
