@@ -25,7 +25,7 @@ DRIVERS = ("alarm", "pin")  # of a port, for programs that define their handlers
 APP_DRIVERS: dict[str, tuple[str, ...]] = {"serve": (), "wake": DRIVERS}
 CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/ops", "infer/kernels")
-COMPILE = ("cli/compile.py", "compile", "graph", "plan")
+COMPILE = ("cli/compile.py", "compile", "graph", "plan", "stats")
 QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
 
 
@@ -314,10 +314,14 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> PlanFiles:
     arguments += ["--target", options.board.core.plan_targets[0]]
     arguments += [f"--labels={labels}"] if labels else []
     arguments += ["--keep-input"] if _keeps_input(options) else []
+    reference = [options.model / "reference.json"] if options.app == "wake" else []
+    reference = [path for path in reference if path.is_file()]
+    arguments += [f"--reference={path}" for path in reference]
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
     step = torpor("  compile $TARGET", "compile", *arguments)
     plan = env.Command([f"{out}/{name}" for name in names], model, step)
     env.Depends(plan, [*tool_sources(*COMPILE), "#firmware/infer/plan.h"])
+    env.Depends(plan, ["#firmware/stats/drift.h", *map(str, reference)])
     env.Clean(plan, f"{plan[0]}.log")
     return PlanFiles(*plan[:3])
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from torpor.cli import read_model
 from torpor.compile import Compiled, compile_model
 from torpor.compile.emit import c_array
-from torpor.errors import TorporError
+from torpor.errors import ModelError, TorporError
+from torpor.graph import read_tflite
+from torpor.stats.reference import Trained
 
 SYMBOL = "torpor_plan"
 
@@ -26,24 +28,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep-input", action="store_true", help="never overwrite the inputs; costs arena"
     )
     parser.add_argument("--target", default="portable", help="kernels to pack weights for")
+    parser.add_argument(
+        "--reference",
+        metavar="FILE.json",
+        type=Path,
+        help="of the training data, from torpor reference: travels with the plan",
+    )
     parser.add_argument("-o", dest="out", metavar="DIR", type=Path, help="folder for the files")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
     """Compile, write the files, print the report."""
+    content = read_model(args.model)
     compiled = compile_model(
-        read_model(args.model),
+        content,
         name=_unicode(args.name or args.model.stem),
         labels=[_unicode(label.strip()) for label in args.labels.split(",") if label.strip()],
         keep_input=args.keep_input,
         target=args.target,
+        extra=_reference(args.reference, content) if args.reference else b"",
     )
     if args.out:
         _write(args.out, compiled)
     report = compiled.report
     sys.stdout.write(report.to_json() if args.json else report.to_text())
     return 0
+
+
+def _reference(path: Path, content: bytes) -> bytes:
+    """Return the bytes of a reference that belongs to the first input of a model."""
+    trained = Trained.from_json(read_model(path).decode(errors="replace"), str(path))
+    graph = read_tflite(content)
+    first = graph.tensors[graph.inputs[0]]
+    if first.dtype != "int8":
+        raise ModelError(f"a reference is for inputs of int8, not {first.dtype}")
+    return trained.encode_for(first.scale, first.zero_point)
 
 
 def _unicode(text: str) -> str:

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The reference of the training data that travels with a model: drift_reference_t of drift.h."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,61 @@ class Reference:
         if any(0 in shares or sum(shares) != SHARES for shares in made.shares):
             raise ModelError(f"reference: the shares of a channel are not {SHARES} together")
         return made
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A reference, and the quantization of the input that its codes belong to.
+
+    Attributes:
+        reference: the histograms.
+        scale: of the input: number = scale * (code - zero_point).
+        zero_point: of the input.
+    """
+
+    reference: Reference
+    scale: float
+    zero_point: int
+
+    def to_json(self) -> str:
+        """Return the text of a reference.json."""
+        rows = {"edges": self.reference.edges, "shares": self.reference.shares}
+        parts = [f'"scale": {self.scale!r}', f'"zero_point": {self.zero_point}']
+        for name, table in rows.items():
+            lines = ",\n".join(f"    {list(row)}" for row in table)
+            parts.append(f'"{name}": [\n{lines}\n  ]')
+        return "{\n  " + ",\n  ".join(parts) + "\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> "Trained":
+        """Read the text of a reference.json; `where` names it in errors.
+
+        Raises:
+            ModelError: it is none, or malformed.
+        """
+        try:
+            table = json.loads(text)
+            edges, shares = (
+                tuple(tuple(map(int, row)) for row in table[name]) for name in ("edges", "shares")
+            )
+            made = Reference.decode(Reference(edges, shares).encode())
+            return cls(made, float(table["scale"]), int(table["zero_point"]))
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+            raise ModelError(f"{where} is no reference of training data: {error}") from None
+
+    def encode_for(self, scale: float, zero_point: int) -> bytes:
+        """Return the bytes for a plan whose input is quantized so.
+
+        Raises:
+            ModelError: the reference belongs to another quantization.
+        """
+        if (scale, zero_point) != (self.scale, self.zero_point):
+            raise ModelError(
+                f"the reference is of an input with scale {self.scale} and zero point "
+                f"{self.zero_point}, the model's has {scale} and {zero_point}",
+                "write it anew with torpor reference",
+            )
+        return self.reference.encode()
 
 
 def _rows(array: Any, channels: range) -> tuple[tuple[int, ...], ...]:
