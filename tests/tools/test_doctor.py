@@ -25,7 +25,9 @@ def run_doctor(*args: str, path: str | None = None) -> subprocess.CompletedProce
 
 
 def test_everything_that_tests_need_is_there() -> None:
-    assert [c.name for c in all_checks() if not c.present and not c.optional] == []
+    needed = [c for c in all_checks() if not c.optional or c.purpose.startswith("tests:")]
+    assert "chromium" in {c.name for c in needed}
+    assert [c.name for c in needed if not c.present] == []
 
 
 def test_a_missing_program_names_its_package_and_exits_3(tmp_path: Path) -> None:
@@ -50,6 +52,12 @@ def test_rows_of_the_needs_table_are_files_or_programs(row: str) -> None:
     (check,) = check_needs(f"# comment\n\n{row}\n")
     assert not check.present
     assert check.get == "apt-get install pkg"
+
+
+def test_what_only_tests_need_is_optional() -> None:
+    for purpose, optional in (("tests: a page", True), ("tests look at it", False)):
+        (check,) = check_needs(f"no-such-program | pkg | {purpose}\n")
+        assert check.optional == optional
 
 
 def test_a_package_that_is_not_installed_is_reported() -> None:

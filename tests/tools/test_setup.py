@@ -203,6 +203,14 @@ def test_root_gets_the_packages_at_once(tree: Tree) -> None:
     ]
 
 
+def test_what_only_tests_need_comes_for_tests_only(tree: Tree) -> None:
+    tree.needs("absent | package-of-absent | tests: a browser\n")
+    assert tree.setup(USER_ID="0").returncode == 0
+    assert not any("apt-get" in call for call in tree.calls())
+    assert tree.setup("--test", USER_ID="0").returncode == 0
+    assert tree.calls()[1].endswith(" package-of-absent")
+
+
 def test_root_without_apt_is_told_what_to_install(tree: Tree) -> None:
     (tree.folder / "stubs" / "apt-get").unlink()
     tree.needs("absent | package-of-absent | is nowhere\n")

@@ -66,7 +66,8 @@ def check_needs(table: str) -> list[Check]:
             path = shutil.which(what)
             present, detail = path is not None, _program_version(path) if path else ""
         get = f"apt-get install {package}"
-        checks.append(Check(Path(what).name, present, detail, purpose, get))
+        tests_only = purpose.startswith("tests:")  # tools/setup --test
+        checks.append(Check(Path(what).name, present, detail, purpose, get, tests_only))
     return checks
 
 
