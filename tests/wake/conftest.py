@@ -86,7 +86,7 @@ WAKE = Wake(
     interval_s=60,
     longest=100,
     trigger=Trigger(on=100, off=50, debounce=1, hold=2, windows=3),
-    gate=Gate(low=50, high=200),
+    gate=Gate(low=70, high=200),
     decision=Decision(
         smoothing="mean",
         windows=2,
@@ -159,7 +159,6 @@ class Device:
 
     def _bytes(self, content: bytes) -> Any:
         self.alive.append(self.ffi.new("uint8_t[]", content))
-        self.ffi.addressof(self.alive[-1])
         return self.alive[-1]
 
     def start(self, **restart: Any) -> list[Record]:
@@ -205,7 +204,7 @@ def _maker(library: Path, folder: Path) -> Iterator[Maker]:
     def make() -> Device:
         nonlocal made
         made += 1
-        copy = folder / f"device{made}.so"
+        copy = folder / f"{library.parent.name}-{made}.so"
         shutil.copy(library, copy)
         return Device(copy)
 

@@ -20,7 +20,8 @@
 static struct {
     duty_t duty;
     uint64_t next_summary; /* ms */
-    uint32_t lost;         /* blocks of the sensor, when it was last looked at */
+    uint32_t lost;         /* blocks of the sensor, at the last inference */
+    uint32_t counted_lost; /* of them, in the duty's time */
     bool held;
     bool ended;
 } look;
@@ -116,8 +117,17 @@ static void begin_wake(void)
     }
 }
 
+/* Time goes on while blocks are lost. */
+static void count_lost(void)
+{
+    uint32_t lost = sensor_lost();
+    duty_lost(&look.duty, lost - look.counted_lost);
+    look.counted_lost = lost;
+}
+
 static void take_block(const int16_t *block, uint32_t since)
 {
+    count_lost();
     const sensor_format_t *format = &wake_config.format;
     uint32_t level =
         wake_config.always ? ALWAYS : trigger_level(block, format->block, format->axes);
