@@ -12,6 +12,7 @@ neither; but so is the work on the block with which an interval ends, from the t
 not counted as a block.
 """
 
+import math
 import tempfile
 import time
 from collections import defaultdict
@@ -35,6 +36,7 @@ PATIENCE_S = 60.0
 """Of the wall, without a word from the device; an emulator skips what the device sleeps."""
 
 TICK_BYTES = 8
+SHIFT_MAX = 10
 _COUNTED = ("wakes", "gates", "inferences", "answers")
 
 
@@ -141,10 +143,22 @@ def run(board: Board, elf: Path, made: Made, hop: int | None = None) -> Run:
         path = Path(folder) / "scene.bin"
         path.write_bytes(pack(made.scene))
         memory = {scene.origin: path}
-        with emulate.start(board, elf, skip_idle=True, memory=memory) as device:
+        shift = shift_of(board)
+        with emulate.start(board, elf, icount_shift=shift, skip_idle=True, memory=memory) as device:
             if hop is not None:
                 device.debugger.write([(where.hop.address, where.hop.content(hop))])
             return _Watch(device, where, board.timer.hz).live(made)
+
+
+def shift_of(board: Board) -> int | None:
+    """Return the icount_shift with which the emulator is nearly as fast as the chip of [power].
+
+    So what the device does about time, deadlines for example, is what the chip would do.
+    """
+    if board.power is None:
+        return None
+    nanoseconds = 1e9 * board.power.cycles_per_instruction / board.power.clock_hz
+    return min(max(round(math.log2(nanoseconds)), 0), SHIFT_MAX)
 
 
 class _Watch:
