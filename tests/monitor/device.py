@@ -254,6 +254,12 @@ class Wire:
             if self._end is not None:
                 self._end.send(self._damage(data))
 
+    def talk(self, say: Callable[[], bytes]) -> None:
+        """Let the device say what `say` makes, unless the cable is out: then it is not asked."""
+        with self._lock:
+            if self._end is not None and self.heard.is_set():
+                self._end.send(self._damage(say()))
+
     def unplug(self) -> None:
         """Pull the cable out."""
         with self._lock:

@@ -14,6 +14,7 @@ concluded (notices) is there to be read, and is concluded anew when the recordin
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ CREATE TABLE records (
     kind TEXT NOT NULL,
     n INTEGER,                -- the device's number of it, if it has one
     payload BLOB NOT NULL,    -- as it came: CBOR
-    fields TEXT NOT NULL      -- JSON: the same for people
+    fields TEXT NOT NULL,     -- JSON: the same for people
+    crc INTEGER NOT NULL      -- see _row_crc
 ) STRICT;
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
@@ -56,8 +58,14 @@ CREATE TABLE events (
     time REAL NOT NULL,
     device TEXT NOT NULL,
     kind TEXT NOT NULL,
-    detail TEXT NOT NULL      -- JSON
+    detail TEXT NOT NULL,     -- JSON
+    crc INTEGER NOT NULL
 ) STRICT;
+"""
+_ROWS = """
+SELECT seq, time, device, kind, payload, NULL, crc FROM records WHERE session = ?1
+UNION ALL SELECT seq, time, device, kind, NULL, detail, crc FROM events WHERE session = ?1
+ORDER BY seq
 """
 
 
@@ -135,16 +143,17 @@ class Recorder:
         return int(number)
 
     def _insert(self, seq: int, event: Event, words: dict[str, Any]) -> None:
-        begin = seq, self._session, event.time, event.device
+        begin = seq, self._session, event.time, event.device, kind_of(event)
         if isinstance(event, Received):
-            number = getattr(event.record, "n", None)
-            row = *begin, event.record.spec.kind, number, event.payload, json.dumps(words)
-            self._db.execute("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+            number, crc = getattr(event.record, "n", None), _row_crc(*begin, event.payload.hex())
+            self._add("records", *begin, number, event.payload, json.dumps(words), crc)
         else:
             detail = json.dumps(detail_of(event))
-            self._db.execute(
-                "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", (*begin, kind_of(event), detail)
-            )
+            self._add("events", *begin, detail, _row_crc(*begin, detail))
+
+    def _add(self, table: str, *values: object) -> None:
+        places = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608 - ours
 
     def close(self) -> None:
         """End the session; the write-ahead log goes into the file."""
@@ -160,6 +169,12 @@ class Recorder:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _row_crc(*values: object) -> int:
+    """Return the CRC-32 (zlib) of seq, session, time, device, kind, and payload (in hexadecimal) or
+    detail, as a JSON list: SQLite notices damage to its own structure only."""
+    return zlib.crc32(json.dumps(values).encode())
 
 
 class Recording:
@@ -204,21 +219,23 @@ class Recording:
             RecordingError: the session was recorded with other records, or the file is damaged.
         """
         with _understood(self._path):
-            query = (
-                "SELECT seq, time, device, kind, payload, NULL FROM records WHERE session = ?1 "
-                "UNION ALL SELECT seq, time, device, kind, NULL, detail FROM events "
-                "WHERE session = ?1 ORDER BY seq"
-            )
             self._check_schema(session)
-            for _, time, device, kind, payload, detail in self._db.execute(
-                query, (session.number,)
-            ):
-                if device not in session.devices:
-                    raise RecordingError(f"{self._path} is damaged: unknown device '{device}'")
-                if payload is not None:
-                    yield Received(time, device, payload, self._record(payload))
-                elif kind in INPUTS:
-                    yield INPUTS[kind](time, device, **json.loads(detail))
+            for row in self._db.execute(_ROWS, (session.number,)):
+                event = self._event(session, row)
+                if event is not None:
+                    yield event
+
+    def _event(self, session: Session, row: tuple[Any, ...]) -> Event | None:
+        """Return what a row is, if it came from a port."""
+        seq, time, device, kind, payload, detail, crc = row
+        content = detail if payload is None else payload.hex()
+        if crc != _row_crc(seq, session.number, time, device, kind, content):
+            raise RecordingError(f"{self._path} is damaged: number {seq} has a wrong CRC")
+        if device not in session.devices:
+            raise RecordingError(f"{self._path} is damaged: number {seq} is of no device")
+        if payload is not None:
+            return Received(time, device, payload, self._record(payload))
+        return INPUTS[kind](time, device, **json.loads(detail)) if kind in INPUTS else None
 
     def _check_schema(self, session: Session) -> None:
         if session.schema != SCHEMA_HASH:

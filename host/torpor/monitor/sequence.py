@@ -10,7 +10,7 @@ were lost, unless it is a record that has just been here: a wire may double a li
 from collections import OrderedDict
 from dataclasses import dataclass
 
-REMEMBERED = 64  # numbers; a doubled line comes much sooner
+REMEMBERED = 8  # numbers: a wire doubles a few lines, a run that begins like the last one is longer
 
 
 @dataclass(frozen=True)
