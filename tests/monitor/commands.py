@@ -48,7 +48,7 @@ def lines_until(process: Process, part: str) -> list[str]:
     lines = []
     assert process.stdout is not None
     for line in process.stdout:
-        lines.append(line.rstrip("\n"))
+        lines.append(line)
         if part in line:
             return lines
     raise AssertionError(f"no '{part}' in {lines}, {process.communicate()[1]}")
@@ -56,4 +56,4 @@ def lines_until(process: Process, part: str) -> list[str]:
 
 def objects(lines: list[str]) -> list[Any]:
     """Return what --json has printed; an unfinished last line is left out."""
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    return [json.loads(line) for line in lines if line.endswith("\n")]
