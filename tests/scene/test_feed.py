@@ -54,8 +54,8 @@ def test_what_the_device_is_about_is_told_too(library: Library) -> None:
     wire = Wire(ReplayDevice(library, *MOTION))
     _, told = fed(wire, SCENE, clock=wire.clock)
     kinds = [record.spec.kind for record in told]
-    assert kinds[:3] == ["about", "label", "label"]
-    assert set(kinds) == {"about", "label", "decision"}
+    assert kinds[:5] == ["hello", "hello", "about", "label", "label"]
+    assert set(kinds) == {"hello", "about", "label", "decision"}
 
 
 @pytest.mark.parametrize("gap", [500, 3000], ids=lambda gap: f"a fault in {gap} bytes")
@@ -208,7 +208,7 @@ def test_a_device_that_measures_its_own_scene_wants_nothing(library: Library) ->
     wire = Wire(ReplayDevice(library, *MOTION, scene=Scene(10, 10**6, (0,) * 6)))
     feeder = Feeder(wire, of_scene(SCENE), clock=wire.clock)
     told = feeder.run()
-    assert next(told).spec.kind == "about"
+    assert next(told).spec.kind == "hello"
     with pytest.raises(DeviceError, match="the device wants no samples") as error:
         list(told)
     assert "a scene in its own memory" in error.value.hint

@@ -208,6 +208,18 @@ class DeviceClient:
             "does it restart again and again? look at what it prints",
         )
 
+    def fetch(self, number: int, offset: int = 0) -> Any:
+        """Ask for a stored input; return the `sample` record, of status 1 if there is none.
+
+        Args:
+            number: the one with the lowest number that is at least this.
+            offset: of its bytes, from where on.
+
+        Raises:
+            DeviceError: no answer, or the device was built from other records.
+        """
+        return self.request(records.Fetch(self._next_seq(), number, offset), "sample")
+
     def request(self, request: Any, answer: str) -> Any:
         """Send a record that has a `seq` and return the record of kind `answer` with that seq.
 
@@ -359,7 +371,7 @@ class DeviceClient:
     def _await(self, answer: str, seq: int, wait: float, seen: _Seen) -> Any:
         """Return the record `answer` with that seq, or None after `wait` seconds."""
         for record in self._incoming(time.monotonic() + wait, seen):
-            _check_schema(record)
+            check_schema(record)
             if isinstance(record, Unknown):
                 continue
             if record.spec.kind == answer and getattr(record, "seq", None) == seq:
@@ -405,8 +417,8 @@ class DeviceClient:
         return record
 
 
-def _check_schema(record: Record | Unknown) -> None:
-    """Raise if this is a `hello` of a device that was built from other records.
+def check_schema(record: Record | Unknown) -> None:
+    """Raise DeviceError if this is a `hello` of a device that was built from other records.
 
     Id, seq and schema stay the first three numbers of every `hello`, whatever else changes.
     """

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torpor.errors import DeviceError, UsageError
-from torpor.link import Transport
+from torpor.link import Transport, check_schema
 from torpor.scene.layout import AXES_MAX
 from torpor.scene.recording import Recording
 from torpor.wire import framing, records
@@ -40,7 +40,7 @@ MOST = next(f.max for f in records.Scene.spec.fields if f.name == "data") // 2
 """Numbers that fit into a record."""
 
 ASK_ABOUT, ASK_NEED = 0, 3  # `what` of the record `ask`
-_NOT_TOLD = ("need", "ack", "hello", "counters")
+_NOT_TOLD = ("need", "ack", "counters")
 
 
 @dataclass
@@ -108,11 +108,13 @@ class Feeder:
         transport: where it is.
         recording: what it is given.
         real: hand samples over when they would have been measured, not as soon as they are wanted.
+        has_it: the device has the recording in its memory: it is watched only.
+        moved: called when `position` has changed.
         clock: seconds.
         first_seq: sequence number before the first request; None: by chance.
 
     Attributes:
-        position: samples of the recording that the device has.
+        position: samples of the recording that the device has, or has measured, as far as known.
         health: of the line.
     """
 
@@ -122,6 +124,8 @@ class Feeder:
         recording: Recording,
         *,
         real: bool = False,
+        has_it: bool = False,
+        moved: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
         first_seq: int | None = None,
     ) -> None:
@@ -131,6 +135,8 @@ class Feeder:
         self._transport = transport
         self._recording = recording
         self._real = real
+        self._has_it = has_it
+        self._moved = moved
         self._clock = clock
         self._requests = _Requests(transport, clock, self.health, seq)
         self._decoder = framing.Decoder()
@@ -141,15 +147,18 @@ class Feeder:
         self._first: float | None = None  # when that was handed over
         self._heard = self._told = self._wanted = clock()  # last: anything, news, other samples
         self._asked = clock()
-        self._ended = self._over = False
+        self._ended = has_it  # nothing is left to be handed over
+        self._over = False
 
     def run(self) -> Generator[Record, None, None]:
         """Feed the device to the end of the recording; yield what it tells of itself meanwhile.
 
         Raises:
             UsageError: the recording has another rate or other axes than the device's sensor.
-            DeviceError: the device is gone, does not answer, or wants no samples.
+            DeviceError: the device is gone, does not answer, wants no samples, or was built from
+                other records.
         """
+        self._requests.send(records.Ping)
         self._requests.send(records.Ask, ASK_ABOUT)
         self._requests.send(records.Ask, ASK_NEED)
         while not self._over:
@@ -164,6 +173,8 @@ class Feeder:
     def _take(self, event: framing.Event) -> Iterator[Record]:
         self.health.garbled += isinstance(event, framing.Dropped)
         record: Any = records.decode(event.payload) if isinstance(event, framing.Frame) else None
+        if record is not None:
+            check_schema(record)
         if record is None or isinstance(record, records.Unknown):
             return
         self._heard = self._clock()
@@ -172,7 +183,22 @@ class Feeder:
             handler(record)
         if record.spec.kind not in _NOT_TOLD:
             self._told = self._heard
+            self._follow(record)
             yield record
+
+    def _follow(self, record: Any) -> None:
+        """How far a device is that has the recording, its news say."""
+        if self._has_it and self._about and isinstance(record, records.Decision | records.Summary):
+            measured = record.time * self._about.rate // 1000
+            self._move(max(measured, self.position))
+
+    def _move(self, position: int) -> None:
+        before, self.position = self.position, min(position, self._recording.samples)
+        if self.position != before:
+            self._moved()
+
+    def _on_hello(self, hello: Any) -> None:
+        self._requests.answered(hello.seq)
 
     def _on_about(self, about: Any) -> None:
         rate = self._recording.rate_hz
@@ -197,7 +223,14 @@ class Feeder:
         before, self._need = self._need, need
         if not need.count:
             self._over |= self._ended
+            if self._over:
+                self._move(self._recording.samples)
             return
+        if self._has_it:
+            raise DeviceError(
+                "the device does not measure the scene in its memory",
+                "has the scene the rate and the axes of the model's sensor?",
+            )
         if before is not None and need.start == before.start:
             return  # it has its answer already, or gets it again
         self._wanted = self._clock()
@@ -208,7 +241,7 @@ class Feeder:
             self.health.restarts += 1
             self._offset = need.start - self.position
             self._ended = False
-        self.position = min(need.start - self._offset, self._recording.samples)
+        self._move(need.start - self._offset)
         self._requests.forget(records.Scene)
         self._due = True
 
@@ -279,14 +312,17 @@ class Feeder:
         """Ask a device that says nothing; give up one that answers nothing or wants nothing."""
         now = self._clock()
         if now - self._heard > PATIENCE_S:
+            line = "; check the baud rate" if self.health.garbled else ""
             raise DeviceError(
-                "the device does not answer", "is it connected, with a firmware of app=wake?"
+                "the device does not answer", f"is it there, with a firmware of app=wake{line}?"
             )
-        if self._ended and now - max(self._told, self._wanted) > QUIET_S + self._rest():
+        if self._has_it:
+            self._wanted = now
+        elif self._ended and now - max(self._told, self._wanted) > QUIET_S + self._rest():
             self._over = True  # it has said so, but that line was lost
         elif not self._due and now - self._wanted > PATIENCE_S + self._rest():
             raise self._stuck()
-        elif self._requests.next is None:
+        if self._requests.next is None:
             self._ask_again(now)
 
     def _ask_again(self, now: float) -> None:
