@@ -8,12 +8,15 @@ writes them anew; with --check it only says which are stale (exit 1).
 import re
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
 
 from torpor.image import layout as image
 from torpor.image.reasons import REASONS
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan import layout
+from torpor.scene import layout as scene
 from torpor.update import journal
 from torpor.wire import records
 
@@ -29,22 +32,31 @@ def _table(titles: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(cells).rstrip() + " |\n" for cells in lines)
 
 
-def _comments(struct: str) -> dict[str, str]:
-    """Return the trailing comment of each member of a struct of plan.h."""
-    text = layout.HEADER.read_text()
+def _comments(struct: str, header: Path) -> dict[str, str]:
+    """Return the trailing comment of each member of a struct of a header."""
+    text = header.read_text()
     body = text[: text.index(f"}} {struct};")].rsplit("typedef struct {", 1)[1]
     return {name: comment or "" for name, comment in MEMBER.findall(body)}
 
 
 def struct_table(struct: str) -> str:
     """Return the table of one struct of plan.h: offset, type, member, meaning."""
-    comments = _comments(struct)
+    comments = _comments(struct, layout.HEADER)
+    return _struct_table(comments, layout.fields(struct), layout.sizeof(struct))
+
+
+def scene_table(struct: str) -> str:
+    """Return the same of a struct of scene_layout.h."""
+    kind = scene.ffi.typeof(struct)
+    return _struct_table(_comments(struct, scene.HEADER), kind.fields, scene.ffi.sizeof(kind))
+
+
+def _struct_table(comments: dict[str, str], fields: Iterable[tuple[str, Any]], size: int) -> str:
     rows = [
         [str(field.offset), f"`{field.type.cname}`", f"`{name}`", comments.get(name, "")]
-        for name, field in layout.fields(struct)
+        for name, field in fields
     ]
-    size = f"\n{layout.sizeof(struct)} bytes.\n"
-    return _table(["offset", "type", "member", "meaning"], rows) + size
+    return _table(["offset", "type", "member", "meaning"], rows) + f"\n{size} bytes.\n"
 
 
 def enum_table(prefix: str) -> str:
@@ -136,6 +148,8 @@ def make(name: str) -> str:
     }
     if name in special:
         return special[name]()
+    if name.startswith("scene_"):
+        return scene_table(name)
     return struct_table(name) if name.endswith("_t") else enum_table(name)
 
 
