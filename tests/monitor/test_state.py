@@ -257,14 +257,27 @@ def test_summaries_add_up(it: Feeder) -> None:
     assert it.state.summaries == 5
 
 
+def part(n: int, **fields: Any) -> Record:
+    """Return a summary of 9 s of the second interval, as somebody has asked for."""
+    table = {"wakes": 1, "inferences": 2, "counts": packed([(1, 2)]), "residency": b""}
+    return summary(n, **({"time": SPAN_MS + 9000, "span": 9000} | table | fields))
+
+
 def test_a_summary_of_a_part_is_replaced_by_the_whole(it: Feeder) -> None:
-    part = summary(
-        1, time=SPAN_MS + 9000, span=9000, wakes=1, inferences=2, counts=packed([(1, 2)])
-    )
-    it.records(summary(0), part, summary(2, time=2 * SPAN_MS))
+    it.records(summary(0), part(1))
+    assert it.snapshot["totals"]["wakes"] == 5
+    it.records(part(2, wakes=2), summary(3, time=2 * SPAN_MS))
     assert it.snapshot["totals"]["wakes"] == 8
     assert it.snapshot["counts"] == {"class 0": 6, "class 1": 18}
     assert it.state.summaries == 2
+
+
+def test_a_summary_of_a_part_is_shown_and_not_judged(it: Feeder) -> None:
+    it.records(summary(0), part(1, score_mean=100))
+    snapshot = it.snapshot
+    assert snapshot["confidence"]["mean"] == 0.1
+    assert snapshot["residency"]["sleep"] == pytest.approx(9000 / 9950)
+    assert (snapshot["alerts"], len(snapshot["history"]["drift"])) == ([], 1)
 
 
 def test_the_first_interval_after_a_restart_is_another_one(it: Feeder) -> None:

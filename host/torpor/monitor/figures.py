@@ -17,7 +17,11 @@ MINUTE_MS = 60_000
 
 class Sums:
     """Adds up summaries. One that was asked for in the middle of an interval covers a part of what
-    the next one covers, and is replaced by it."""
+    the next one covers, and is replaced by it.
+
+    Attributes:
+        intervals: whole ones that were reported.
+    """
 
     def __init__(self) -> None:
         self.intervals = 0
@@ -29,7 +33,7 @@ class Sums:
         """Take a `summary`."""
         if self._open is None or _begin(summary) != _begin(self._open):
             self.close()
-            self.intervals += 1
+        self.intervals += is_whole(summary)
         self._open = summary
 
     def close(self) -> None:
@@ -46,6 +50,11 @@ class Sums:
         """Return inferences per class."""
         here = describe.class_counts(self._open.counts) if self._open else {}
         return self._closed_classes + Counter(here)
+
+
+def is_whole(summary: Any) -> bool:
+    """True if a `summary` ends its interval; one that only looks has no residency."""
+    return bool(summary.residency)
 
 
 def _begin(summary: Any) -> int:

@@ -21,6 +21,7 @@ from torpor.monitor.document import (
     METRICS,
     Energy,
     LastDecision,
+    Residency,
     Snapshot,
     Totals,
 )
@@ -89,6 +90,7 @@ class DeviceState:
         self._sums = figures.Sums()
         self._endings = figures.Endings()
         self._totals: Counter[str] = Counter()
+        self._residency: Residency | None = None
         self._energy: Energy | None = None
         self._history: dict[str, deque[list[float]]] = {
             metric: deque(maxlen=HISTORY_POINTS) for metric in METRICS
@@ -240,10 +242,11 @@ class DeviceState:
         self._summary = summary
         self._inferred = summary if summary.inferences else self._inferred
         self._sums.add(summary)
-        return notices + self._judge(event, summary)
+        return notices + (self._judge(event, summary) if figures.is_whole(summary) else [])
 
     def _judge(self, event: Received, summary: Any) -> list[Notice]:
         """Note the metrics of an interval and look whether they are as they should be."""
+        self._residency = figures.residency(summary)
         shares = describe.shares(summary.residency)
         if shares and self._hello is not None:
             self._energy = self._estimate(self._hello.board, shares)
@@ -274,7 +277,7 @@ class DeviceState:
             "confidence": figures.confidence(inferred) if inferred else None,
             "latency_us": figures.latency(inferred) if inferred else None,
             "drift": describe.drift_of(summary) if summary else None,
-            "residency": figures.residency(summary) if summary else None,
+            "residency": self._residency.copy() if self._residency else None,
             "stack": summary.stack if summary else 0,
             "energy": self._energy.copy() if self._energy else None,
             "alerts": self._alerts.active,
