@@ -217,7 +217,7 @@ CHANGES = st.lists(
 
 
 @given(scenes(most=40), CHANGES, st.booleans(), st.integers(0, 30))
-@settings(max_examples=600)
+@settings(max_examples=400)
 def test_hostile_bytes_are_refused_or_are_a_scene_to_both_sides(
     library: Library, scene: Scene, changes: list[tuple[int, int, int]], seal: bool, cut: int
 ) -> None:

@@ -3,7 +3,9 @@
 """Feed recorded sensor data to a device, in place of its sensor, and print what it decides.
 
 FILE is a scene of torpor's, a .wav (mono, 16 bit), a .npy or a .csv with whole numbers, [samples,
-axes], as the sensor counts them.
+axes], as the sensor counts them. Without FILE it is a scene of 20 minutes in which four things
+happen that --model is for: recordings that its training never saw, or words that espeak-ng says;
+--keep writes that scene to a file.
 
 The device runs a firmware of app=wake. With --port it is one that asks for its samples over the
 wire: one whose sensor is replayed, and that has no scene in its memory. With --board and --model it
@@ -32,10 +34,14 @@ if TYPE_CHECKING:
     from torpor.scene.recording import Recording
     from torpor.wire.records import Record
 
+EVENTS, EVENTS_AN_HOUR = 4, 12
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor replay`."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="what the sensor measures")
+    parser.add_argument(
+        "file", type=Path, nargs="?", metavar="FILE", help="what the sensor measures"
+    )
     device = parser.add_argument_group("a device", "at a port, or emulated")
     device.add_argument(
         "--port", metavar="PORT", help="/dev/ttyACM0, unix:PATH, socket://HOST:PORT"
@@ -51,26 +57,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--speed", choices=("real", "fast"), default="real", help="default: %(default)s"
     )
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="for the scene that is made")
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=1, metavar="N", help="of it; default: %(default)s"
+    )
     parser.add_argument("--json", action="store_true", help="print an object a decision")
 
 
 def run(args: argparse.Namespace) -> int:
     """Replay, print decisions; 0 if the recording was measured to its end."""
-    from torpor.scene.recording import open_recording  # noqa: PLC0415 - imports numpy
-
     _check(args)
-    recording = open_recording(args.file)
+    recording = _recording(args)
     with _device(args, recording) as (transport, has_it):
         _replay(args, recording, transport, has_it=has_it)
     return 0
 
 
+def _recording(args: argparse.Namespace) -> "Recording":
+    from torpor.scene.recording import of_scene, open_recording  # noqa: PLC0415 - imports numpy
+
+    if args.file is not None:
+        return open_recording(args.file)
+    from torpor.model import find_model  # noqa: PLC0415
+    from torpor.power.scenes import scene  # noqa: PLC0415
+    from torpor.scene import write  # noqa: PLC0415
+
+    made = scene(find_model(args.model), EVENTS_AN_HOUR, EVENTS, args.seed)
+    if args.keep:
+        write(made.scene, args.keep)
+    for truth in made.truth:
+        print(f"{truth.start_s:>9.2f} s to {truth.end_s:.2f} s: {truth.label}", file=sys.stderr)
+    return of_scene(made.scene, "a scene that was made")
+
+
 def _check(args: argparse.Namespace) -> None:
+    if args.file is None and not args.model:
+        raise UsageError("FILE is missing", "or --model: then a scene is made")
+    if args.file is not None and args.keep:
+        raise UsageError("--keep is for a scene that is made", "leave FILE out")
     if (args.port is None) == (args.board is None):
         raise UsageError("where is the device?", "either --port PORT, or --board BOARD")
     if args.board and not (args.model or args.elf):
         raise UsageError("--model is missing", "the model that is built into the firmware")
-    for option in ("model", "elf", "frames"):
+    for option in ("elf", "frames", *(["model"] if args.file else [])):
         if args.port and getattr(args, option):
             raise UsageError(f"--{option} is of no use with --port", "the device is there already")
 
@@ -110,12 +139,15 @@ def _scene(args: argparse.Namespace, recording: "Recording") -> Any:
     from torpor.model import find_model  # noqa: PLC0415
     from torpor.scene import pack  # noqa: PLC0415
     from torpor.scene.emulated import holds  # noqa: PLC0415
+    from torpor.scene.speech import RATE_HZ  # noqa: PLC0415
 
     rate = recording.rate_hz
     if rate is None:
         if args.model is None:
             return None
-        rate = round(find_model(args.model).about.input.rate_hz)
+        about = find_model(args.model).about
+        is_sound = about.wake is not None and about.wake.sensor == "sound"
+        rate = RATE_HZ if is_sound else round(about.input.rate_hz)
     scene = recording.as_scene(rate)
     return scene if holds(load_board(args.board), pack(scene)) else None
 
