@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from torpor.update.device import Device
 
 
-def add_port_arguments(parser: argparse.ArgumentParser) -> None:
+def add_port_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Declare --port and --baud."""
     parser.add_argument(
         "--port",
-        required=True,
+        required=required,
         metavar="PORT",
         help="of the device: /dev/ttyACM0, unix:PATH, socket://HOST:PORT",
     )

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from torpor.stats.store import Entry
 from torpor.wire import framing, records
 from torpor.wire.records import STATUS, Record
 
 RESULT_BYTES = next(f.max for f in records.Result.spec.fields if f.name == "data")
+SAMPLE_BYTES = next(f.max for f in records.Sample.spec.fields if f.name == "data")
 OUTPUT_BYTES = next(f.max for f in records.Output.spec.fields if f.name == "data")
 Model = Callable[[list[bytes]], list[bytes]]
 
@@ -25,6 +27,7 @@ class FakeDevice:
         schema: what `hello` says about its records.
         plan_status: not 0: the model is refused, as infer_check would.
         runs: how often the model was run.
+        samples: stored inputs, by number.
         on_reset: called when the model's state must be as at the beginning.
     """
 
@@ -35,6 +38,7 @@ class FakeDevice:
     plan_status: int = 0
     runs: int = 0
     on_reset: Callable[[], None] = lambda: None
+    samples: Sequence[Entry] = ()
     dropped: int = 0
     frames: int = 0
     _decoder: framing.Decoder = field(default_factory=framing.Decoder)
@@ -131,6 +135,16 @@ class FakeDevice:
         good = read.index < len(outputs) and read.offset <= len(data)
         status = STATUS["ok" if good else "bad_request"]
         return [records.Output(read.seq, status, read.index, read.offset, part)]
+
+    def _on_fetch(self, fetch: Any) -> list[Record]:
+        """As firmware/app/wake/keep.c."""
+        found = next((s for s in self.samples if s.number >= fetch.number), None)
+        if found is None or fetch.offset > len(found.data):
+            return [records.Sample(fetch.seq, 1, 0, 0, 0, 0, 0, 0, 0, 0, fetch.offset, b"")]
+        about = (found.number, found.time, found.plan, found.why, found.best, found.score)
+        data = found.data[fetch.offset : fetch.offset + SAMPLE_BYTES]
+        size = len(found.data)
+        return [records.Sample(fetch.seq, 0, *about, found.kind, size, fetch.offset, data)]
 
 
 def _refusal(run: Any, status: str) -> Any:
