@@ -15,6 +15,7 @@ import pytest
 from tests.models.floats import dense, dense_then_exp, model, samples, two_inputs
 from tests.support.tflite_builder import GraphBuilder
 from torpor.board import board_names
+from torpor.cli import bench
 from torpor.golden import Golden
 from torpor.paths import MODELS
 from torpor.quantize import check_quantized
@@ -63,14 +64,58 @@ def test_models_lists_every_folder_with_its_facts() -> None:
     assert motion["accuracy_floor"] == 0.97
     assert 10_000 < motion["float_bytes"] < 100_000
     assert set(motion) == {
-        "name", "title", "labels", "window", "rate_hz", "float_bytes", "accuracy_floor", "data",
+        "name", "title", "labels", "bits", "quantized", "window", "rate_hz", "float_bytes",
+        "accuracy_floor", "data",
     }  # fmt: skip
+    assert (motion["bits"], motion["quantized"]) == ([8, 4], None)
+
+
+def test_models_lists_what_comes_quantized_without_fetching_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (alexa,) = [row for row in asked("models") if row["name"] == "alexa"]
+    assert (alexa["labels"], alexa["bits"]) == (["alexa"], [8])
+    assert alexa["quantized"] == "pymicro-wakeword"
+    unknown = ("window", "rate_hz", "float_bytes", "accuracy_floor", "data")
+    assert [alexa[key] for key in unknown] == [None] * 5
+
+
+def test_a_model_that_comes_quantized_is_measured_in_its_own_width() -> None:
+    assert [(s.name, s.model, s.bits) for s in bench._meant("alexa")] == [
+        ("alexa-int8", "alexa", 8)
+    ]
+    assert [s.bits for s in bench._meant("motion")] == [8, 4]
+    done = torpor("bench", "alexa-int4", code=2)
+    assert "unknown model 'alexa-int4'" in done.stderr
+    assert "did you mean 'alexa-int8'?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (("evaluate", "alexa"), "windows"),
+        (("demo", "alexa", "--board", "native"), "data"),
+        (("quantize", "alexa", "--no-accuracy"), "file"),
+        (("quantize", "models/alexa"), "file"),
+    ],
+    ids=lambda words: " ".join(words) if isinstance(words, tuple) else "",
+)
+def test_a_command_that_needs_a_model_trained_here_says_so(
+    words: tuple[str, ...], key: str
+) -> None:
+    done = torpor(*words, code=2)
+    first, second = done.stderr.splitlines()
+    assert f"models/alexa/model.toml has no '{key}': this model comes quantized" in first
+    assert second.startswith("hint: ")
+    assert done.stdout == ""
 
 
 def test_models_prints_a_table_for_people() -> None:
     shown = torpor("models").stdout
     assert "motion" in shown
     assert "97 %" in shown
+    assert "alexa" in shown and "int8 as it" in shown
 
 
 # ---- quantize
