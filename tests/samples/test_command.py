@@ -108,8 +108,8 @@ def test_labels_come_from_a_table_and_single_ones_win(
 def test_an_unknown_label_changes_nothing(port: Port, plan: str, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     samples("fetch", "--port", port[1], "-o", folder)
-    with pytest.raises(UsageError, match="unknown label 'walkin'") as raised:
-        samples("label", folder, "--label", "3=walking", "--label", "4=walkin", "--plan", plan)
+    with pytest.raises(UsageError, match="unknown label 'walkng'") as raised:
+        samples("label", folder, "--label", "3=walking", "--label", "4=walkng", "--plan", plan)
     assert "did you mean 'walking'?" in raised.value.hint
     assert [s.label for s in read_folder(folder)] == ["", "", ""]
 

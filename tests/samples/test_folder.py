@@ -104,7 +104,7 @@ def test_labels_are_set_changed_and_taken_away() -> None:
     assert [s.label for s in labelled] == ["", "running", SOME[2].label]
 
 
-@pytest.mark.parametrize(("label", "nearest"), [("walkin", "walking"), ("Runing", "running")])
+@pytest.mark.parametrize(("label", "nearest"), [("walkng", "walking"), ("Running", "running")])
 def test_a_label_that_the_model_does_not_know_is_refused_with_the_nearest(
     label: str, nearest: str
 ) -> None:

@@ -143,7 +143,7 @@ def _row(sample: Sample, inputs: dict[int, Input]) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for heading in SHOWN:
         side: Any = "right" if heading in NUMBERS else "left"
         table.add_column(heading, justify=side, overflow="fold", no_wrap=heading not in NAMES)
