@@ -68,7 +68,8 @@ def noise(seconds: float, rms: float, seed: int, *, pink: bool = False) -> NDArr
         spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))
         spectrum[: int(50 * seconds)] = 0  # no microphone hears less than 50 Hz
         samples = np.fft.irfft(spectrum, len(samples))
-    return samples / samples.std() * rms
+    scaled: NDArray[np.float64] = samples / samples.std() * rms
+    return scaled
 
 
 def whole(samples: NDArray[np.float64]) -> Audio:
@@ -187,7 +188,8 @@ def test_steady_noise_is_rejected_a_second_after_it_began(pink: bool) -> None:
 
 def test_a_hum_is_rejected() -> None:
     time = np.arange(3 * RATE) / RATE
-    hum = sum(800 / n * np.sin(2 * np.pi * 100 * n * time) for n in (1, 2, 3))
+    tones = [800 / n * np.sin(2 * np.pi * 100 * n * time) for n in (1, 2, 3)]
+    hum = np.sum(tones, axis=0)
     swell = np.minimum(time, 1)
     scores = rows_of(whole(hum * swell + noise(3, 30, 12))).mean(1)
     assert levels(whole(hum)).max() > 2 * wake().trigger.on, "it does wake the device"
