@@ -121,6 +121,7 @@ def _emulated(
 ) -> Iterator[tuple["Transport", bool]]:
     from torpor.board import load_board  # noqa: PLC0415
     from torpor.emulate.firmware import WAKE, build, built  # noqa: PLC0415
+    from torpor.power.measure import shift_of  # noqa: PLC0415
     from torpor.scene.emulated import started  # noqa: PLC0415
 
     board = load_board(args.board)
@@ -129,7 +130,8 @@ def _emulated(
         elf = built(board.name, args.model or "", args.bits, args.elf, app=WAKE).elf
     else:
         elf = build(board.name, args.model, args.bits, app=WAKE).elf
-    with started(board, elf, scene, fast=args.speed == "fast") as emulator:
+    fast, shift = args.speed == "fast", shift_of(board)
+    with started(board, elf, scene, fast=fast, icount_shift=shift) as emulator:
         yield emulator.transport, scene is not None
 
 

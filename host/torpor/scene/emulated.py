@@ -22,7 +22,12 @@ def holds(board: Board, content: bytes) -> bool:
 
 @contextlib.contextmanager
 def started(
-    board: Board, elf: Path, scene: Scene | None, *, fast: bool
+    board: Board,
+    elf: Path,
+    scene: Scene | None,
+    *,
+    fast: bool,
+    icount_shift: int | None = None,
 ) -> Iterator[emulate.Emulator]:
     """Start a firmware of app=wake on an emulated board; it ends with the block.
 
@@ -31,6 +36,7 @@ def started(
         elf: the firmware.
         scene: what lies in its memory; None: nothing, so that it asks for samples.
         fast: idle time is skipped where the emulator can do that.
+        icount_shift: one instruction is 2^icount_shift ns; None is what the board has.
 
     Raises:
         UsageError: the scene does not fit into the board's memory.
@@ -39,7 +45,9 @@ def started(
     skip_idle = fast and board.emulator is not None and board.emulator.icount_shift is not None
     with tempfile.TemporaryDirectory(prefix="torpor-") as folder:
         memory = {} if scene is None else _memory(board, scene, Path(folder))
-        with emulate.start(board, elf, skip_idle=skip_idle, memory=memory) as emulator:
+        with emulate.start(
+            board, elf, icount_shift=icount_shift, skip_idle=skip_idle, memory=memory
+        ) as emulator:
             yield emulator
 
 
