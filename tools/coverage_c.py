@@ -4,8 +4,8 @@
     python tools/coverage_c.py [--json] [tests ...]
 
 The tests build their libraries as always, but with this file's compiler(): it leaves sanitizers
-out and instruments each source. A line of firmware/infer or firmware/update that is not reached is
-an error.
+out and instruments each source. A line of firmware/infer, firmware/update or firmware/duty that is
+not reached is an error.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-TESTS = ("tests/infer", "tests/firmware", "tests/update", "tests/mgmt")
-FOLDERS = tuple(f"firmware/{f}" for f in ("infer", "core", "wire", "app", "update", "mgmt"))
-REQUIRED = ("firmware/infer/", "firmware/update/")
+TESTS = ("tests/infer", "tests/firmware", "tests/update", "tests/mgmt", "tests/duty")
+FOLDERS = tuple(f"firmware/{f}" for f in ("infer", "core", "wire", "app", "update", "mgmt", "duty"))
+REQUIRED = ("firmware/infer/", "firmware/update/", "firmware/duty/")
 FLAGS = ("--coverage", "-O0", "-fno-sanitize=all", "-Dalways_inline=unused")
 """Without inlining, a line is counted once however often its function is used."""
 

@@ -85,6 +85,13 @@ def test_every_sample_of_a_block_counts(duty: Library, count: int) -> None:
         assert (level(duty, samples, 1) > 0) == (count > 1)
 
 
+@pytest.mark.parametrize("shift", [0, -7, 31000])
+def test_the_smallest_deviation_counts(duty: Library, shift: int) -> None:
+    """-2 is a third above the mean of these; without it the level would be below 1."""
+    samples = [-4 + shift, -2 + shift, -1 + shift]
+    assert level(duty, samples, 1) == exact_level(samples, 1) == 1
+
+
 def test_no_samples_have_level_0(duty: Library) -> None:
     assert duty.c.trigger_level(duty.ffi.NULL, 0, 3) == 0
 
