@@ -55,7 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="of models/, with [wake] in its model.toml")
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
-    parser.add_argument("--elf", type=Path, help="the firmware to measure; nothing is built")
+    parser.add_argument(
+        "--elf",
+        type=Path,
+        help="the firmware to measure; nothing is built, and always-on is left out",
+    )
     parser.add_argument(
         "--hops", type=_several(int, "whole numbers"), default=(), metavar="N,...",
         help="blocks from window to window (default: 1 to 8; the model's own if it keeps states)",
@@ -80,15 +84,20 @@ def _device(args: argparse.Namespace, board: Board) -> Device:
     power_of(board)  # before anything is built
     memory_of(board)
     scenes.wake_of(model)
-    elf = args.elf or firmware.build(board.name, model.name, args.bits, app=firmware.WAKE).elf
-    return Device(board, model, firmware.existing(elf))
+    if args.elf:
+        return Device(board, model, firmware.existing(args.elf))
+    elf, always = (
+        firmware.build(board.name, model.name, args.bits, app=app).elf
+        for app in (firmware.WAKE, firmware.ALWAYS)
+    )
+    return Device(board, model, elf, always)
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, compute, print; 0."""
     device = _device(args, load_board(args.board))
     grid = Grid(tuple(int(hop) for hop in args.hops), args.events, args.checks, args.seed)
-    with progress(1 + grid.checks, "runs", "power") as show:
+    with progress(2 + grid.checks, "runs", "power") as show:
         found = study(device, grid, show)
     title = f"{device.model.name}, int{args.bits}, on {device.board.name}"
     if args.plot:
@@ -112,6 +121,7 @@ def _object(device: Device, bits: int, found: Study) -> dict[str, Any]:
         "board": device.board.name,
         "power": dataclasses.asdict(found.power),
         "instructions": dataclasses.asdict(found.costs),
+        "instructions_always_on": dataclasses.asdict(found.always) if found.always else None,
         "behaviour": dataclasses.asdict(found.behaviour),
         "points": [_point(p) for p in found.points],
         "checks": [_check(c) for c in found.checks],

@@ -50,7 +50,7 @@ def find(elf: Path, source: str, *paths: str) -> list[Field]:
     image = Image.read(elf)
     with elf.open("rb") as file:
         whole = ELFFile(file)
-        if not whole.has_dwarf_info():
+        if whole.get_section_by_name(".debug_info") is None:
             raise UsageError(f"{elf} does not say where its variables lie", _UNKNOWN)
         unit = _unit(whole.get_dwarf_info(), source)
         if unit is None:

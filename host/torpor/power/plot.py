@@ -44,22 +44,23 @@ def write(study: Study, title: str, path: Path) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    figure = _figure(study, title)
+    made = figure(study, title)
     try:
-        figure.write_html(path, include_plotlyjs=True, full_html=True)
+        made.write_html(path, include_plotlyjs=True, full_html=True)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _figure(study: Study, title: str) -> Any:
+def figure(study: Study, title: str) -> Any:
+    """Return the chart, a figure of plotly; arguments as those of `write`."""
     from plotly import graph_objects  # noqa: PLC0415 - it takes a second
 
-    figure = graph_objects.Figure()
+    made = graph_objects.Figure()
     for number, (name, points) in enumerate(curves(study.points).items()):
-        figure.add_trace(_line(graph_objects, name, points, COLOURS[number % len(COLOURS)]))
-    _legend_of_symbols(graph_objects, figure)
+        made.add_trace(_line(graph_objects, name, points, COLOURS[number % len(COLOURS)]))
+    _legend_of_symbols(graph_objects, made)
     power = study.power
-    figure.update_layout(
+    made.update_layout(
         title={"text": title, "subtitle": {"text": _small_print(study)}},
         template="plotly_white",
         xaxis={"title": "from the beginning of an event to the answer, seconds (estimated)"},
@@ -72,16 +73,16 @@ def _figure(study: Study, title: str) -> Any:
         margin={"t": 110},
         hoverlabel={"align": "left"},
     )
-    figure.update_xaxes(rangemode="tozero")
-    figure.add_hline(y=DECADE_DAYS, line={"dash": "dot", "color": "#888"})
-    figure.add_annotation(
+    made.update_xaxes(rangemode="tozero")
+    made.add_hline(y=DECADE_DAYS, line={"dash": "dot", "color": "#888"})
+    made.add_annotation(
         text="ten years: no battery keeps its charge so long",
         showarrow=False,
         font={"color": "#666"},
         **{"x": 1, "xref": "paper", "xanchor": "right"},
         **{"y": math.log10(DECADE_DAYS), "yanchor": "bottom"},
     )
-    return figure
+    return made
 
 
 def _line(go: Any, name: str, points: Sequence[Point], colour: str) -> Any:

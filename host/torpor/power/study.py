@@ -18,6 +18,7 @@ from torpor.power.sweep import Behaviour, Point, sweep
 from torpor.scene.schedule import Made
 
 EVENTS_MEASURED = 24
+EVENTS_ALWAYS = 4
 RATE_MEASURED = 60.0
 """Events an hour: busy enough for all costs to be seen."""
 
@@ -36,11 +37,13 @@ class Device:
         board: emulated.
         model: with [wake].
         elf: its firmware of app=wake.
+        always: firmware that looks at every window, or None.
     """
 
     board: Board
     model: Model
     elf: Path
+    always: Path | None = None
 
     def run(self, made: Made, hop: int | None = None) -> Run:
         """See torpor.power.measure.run."""
@@ -96,6 +99,7 @@ class Study:
     Attributes:
         power: of the chip that is estimated.
         costs: measured.
+        always: costs of always looking at every window, measured; None: not known.
         behaviour: measured.
         points: computed.
         checks: measured and computed.
@@ -103,6 +107,7 @@ class Study:
 
     power: Power
     costs: Costs
+    always: Costs | None
     behaviour: Behaviour
     points: tuple[Point, ...]
     checks: tuple[Check, ...]
@@ -128,7 +133,7 @@ def study(device: Device, grid: Grid, show: Show = lambda _: None) -> Study:
     Args:
         device: whose board has [power] and an emulator with memory for scenes.
         grid: what to look at.
-        show: called with the number of steps that are done, of 1 + grid.checks.
+        show: called with the number of steps that are done, of 2 + grid.checks.
 
     Raises:
         UsageError: board or model cannot do that.
@@ -140,13 +145,24 @@ def study(device: Device, grid: Grid, show: Show = lambda _: None) -> Study:
     show(1)
     finest = own if wake.latch or wake.hop == 1 else device.run(made, 1)
     costs, behaviour = fit(own.intervals), behaviour_of(device, own, finest)
-    points = sweep(costs, behaviour, power, grid.hops or hops_of(wake), grid.events)
+    show(2)
+    always = always_costs(device, grid.seed)
+    hops = grid.hops or hops_of(wake)
+    points = sweep(costs, behaviour, power, hops, grid.events, always=always)
     checks = []
-    for number, picked in enumerate(_picked(points, grid.checks)):
-        show(1 + number)
+    for number, picked in enumerate(check_points(points, grid.checks)):
+        show(2 + number)
         checks.append(check(device, picked, grid.seed + 1 + number))
-    show(1 + grid.checks)
-    return Study(power, costs, behaviour, tuple(points), tuple(checks))
+    show(2 + grid.checks)
+    return Study(power, costs, always, behaviour, tuple(points), tuple(checks))
+
+
+def always_costs(device: Device, seed: int) -> Costs | None:
+    """Measure what it costs to look at every window; None without a firmware that does."""
+    if device.always is None:
+        return None
+    made = scenes.scene(device.model, RATE_MEASURED, EVENTS_ALWAYS, seed)
+    return fit(run(device.board, device.always, made).intervals)
 
 
 def hops_of(wake: Wake) -> tuple[int, ...]:
@@ -212,7 +228,7 @@ def latencies(model: Model, it: Run) -> list[float]:
     return found
 
 
-def _picked(points: Sequence[Point], count: int) -> list[Point]:
+def check_points(points: Sequence[Point], count: int) -> list[Point]:
     """Return points from all over the sweep, where events are not so rare that they take long."""
     possible = [p for p in points if p.estimate is not None and not p.always]
     possible = [p for p in possible if p.events >= RATE_CHECKED] or possible

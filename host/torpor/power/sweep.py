@@ -53,7 +53,7 @@ class Point:
         hop: blocks from one window to the next.
         hop_s: seconds of that.
         events: an hour.
-        always: no trigger and no stage 1: every window is looked at.
+        always: no trigger and no stage 1: the model looks at every window.
         instructions: a second, of the CPU.
         busy: share of the time that the chip works, estimated.
         estimate: battery life; None if the chip cannot keep up.
@@ -85,7 +85,7 @@ def expected(behaviour: Behaviour, hop: int, events: float, *, always: bool = Fa
     """
     blocks = SECONDS_AN_HOUR / behaviour.block_s
     if always:
-        gates, inferences, wakes = 0.0, blocks / hop, 0.0
+        gates, inferences, wakes = blocks / hop, blocks / hop, 0.0
     else:
         wakes = events * behaviour.wakes
         gates = min(events * windows_of_event(behaviour, hop), blocks / hop)
@@ -167,19 +167,34 @@ def _estimate(shares: dict[str, float], power: Power, sensor: str) -> Estimate |
 
 
 def sweep(
-    costs: Costs, behaviour: Behaviour, power: Power, hops: Sequence[int], events: Sequence[float]
+    costs: Costs,
+    behaviour: Behaviour,
+    power: Power,
+    hops: Sequence[int],
+    events: Sequence[float],
+    *,
+    always: Costs | None = None,
 ) -> list[Point]:
-    """Compute all pairs of hops and rates of events, and without a trigger; marks Pareto points.
+    """Compute all pairs of hops and rates of events; marks Pareto points.
+
+    Args:
+        costs: of the device.
+        behaviour: of the device.
+        power: of its chip.
+        hops: blocks from window to window.
+        events: an hour.
+        always: costs of a device that looks at every window, which is computed as well.
 
     Raises:
         TooSlowError: the chip keeps up with none of them.
     """
     points = [point(costs, behaviour, power, hop, rate) for rate in events for hop in hops]
-    points += [point(costs, behaviour, power, hop, 0, always=True) for hop in hops]
+    if always:
+        points += [point(always, behaviour, power, hop, 0, always=True) for hop in hops]
     if all(p.estimate is None for p in points):
         raise TooSlowError(
-            f"a {power.chip} at {power.clock_hz / 1e6:g} MHz keeps up with none of these",
-            "a longer --hop, or a smaller model",
+            f"the {power.chip} at {power.clock_hz / 1e6:g} MHz keeps up with none of these",
+            "longer --hops, or a smaller model",
         )
     return marked(points)
 
