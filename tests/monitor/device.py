@@ -308,7 +308,9 @@ class Wire:
 
 def main() -> None:
     device = Sleeper(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
-    wire = Wire(Path(sys.argv[1]), device.feed, TerminalEnd)
+    path = Path(sys.argv[1])
+    path.unlink(missing_ok=True)  # left by one that was killed
+    wire = Wire(path, device.feed, TerminalEnd)
     wire.send(device.start())
     with contextlib.closing(wire), contextlib.suppress(KeyboardInterrupt):
         while True:
