@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.support.shared import build_shared
 from torpor.engine.library import declarations
 from torpor.image.reasons import NUMBERS
-from torpor.paths import FIRMWARE
+from torpor.paths import FIRMWARE, ROOT
 
 MEMORY_H = FIRMWARE / "port" / "common" / "restart.h"
 RESTART_H = FIRMWARE / "hal" / "restart.h"
@@ -77,6 +77,16 @@ def test_the_places_of_what_is_kept_stay_what_they_are(library: Any) -> None:
         fields = dict(ffi.typeof(f"{name}_memory_t").fields)
         assert {name: field.offset for name, field in fields.items()} == places
     assert ffi.offsetof("kept_memory_t", "trace") == 64
+
+
+def test_the_specification_has_each_place() -> None:
+    text = (ROOT / "docs" / "SPEC.md").read_text()
+    _, text = text.split("Memory that a reset keeps\n")
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| `([\w.]+)` \|", text, re.M)
+    places = PLACES | {f"trace.{name}": 64 + place for name, place in TRACE_PLACES.items()}
+    assert {name: int(offset) for offset, _, name in rows} == places
+    ends = [int(offset) + int(size) for offset, size, _ in rows]
+    assert ends == [*(int(offset) for offset, _, _ in rows[1:]), BYTES]
 
 
 @given(content=st.binary(min_size=BYTES, max_size=BYTES))
