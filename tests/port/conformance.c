@@ -346,6 +346,9 @@ static void after_fault(const restart_t *restart)
 {
     check(restart->exception != 0 && is_in(restart->pc, crash), "a fault says where it was");
     check(restart->cfsr == FAULT_STATUS, "and the CPU what it was");
+    handoff_t handed;
+    handoff_give(&(handoff_t){.restart = *restart});
+    check(handoff_take(&handed) && handed.restart.cfsr == FAULT_STATUS, "to applications too");
     check_trace(RESTART_FAULT, (trace_counts_t){.resets = 1, .faults = 1});
     if (HAS_WATCHDOG) {
         check_watchdog_waits();
