@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.scene.conftest import Library
 from tests.scene.sensor import Sensor
-from torpor.scene import Scene, render
+from torpor.scene import Scene, pack, render
 from torpor.wire import framing, records
 from torpor.wire.records import STATUS
 
@@ -52,8 +52,6 @@ class ReplayDevice:
 
     def start(self) -> None:
         """Begin anew, as after a reset."""
-        from torpor.scene import pack  # noqa: PLC0415
-
         rate, axes, block = self._format
         content = None if self._scene is None else pack(self._scene)
         self._sensor = Sensor(self._library, rate, axes, block, scene=content, hz=HZ, now=self.now)
@@ -117,6 +115,11 @@ class ReplayDevice:
         self._say(records.Ack(scene.seq, STATUS[status]))
 
     # ---- time
+
+    @property
+    def measures_at(self) -> int | None:
+        """When its sensor wants to be told of the time."""
+        return self._sensor.next
 
     @property
     def next(self) -> int | None:
