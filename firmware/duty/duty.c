@@ -10,7 +10,7 @@ uint64_t duty_time(const duty_t *duty, const duty_config_t *config)
     return duty->blocks * config->block_ms_q16 >> 16;
 }
 
-/* A wake is counted as rejected when nothing can come any more that passes. */
+/* A wake is counted as rejected when no window of it can come any more. */
 static void settle(duty_t *duty)
 {
     duty->counts.rejected += duty->unsettled && !duty->passed;
@@ -155,7 +155,6 @@ duty_verdict_t duty_gate(duty_t *duty, const duty_config_t *config, uint32_t sco
     gate_verdict_t verdict = latch(duty, config, gate_judge(&config->gate, score));
     duty->counts.gates++;
     duty->passed |= verdict != GATE_REJECT;
-    settle(duty);
     if (verdict == GATE_REJECT) {
         smooth_skip(&duty->smooth, &config->smooth);
         return DUTY_NOTHING;

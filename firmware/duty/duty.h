@@ -100,7 +100,8 @@ typedef struct {
 /* Counts since the start; the caller takes differences. */
 typedef struct {
     uint32_t wakes;
-    uint32_t rejected;   /* wakes in which stage 1 rejected every window; counted at their end */
+    uint32_t rejected;   /* wakes in which stage 1 rejected every window; counted at their end, or
+                            with the next block if they end with a window */
     uint32_t limited;    /* wakes that `longest` has ended */
     uint32_t gates;      /* windows that stage 1 has looked at */
     uint32_t inferences; /* runs of stage 2, those that took too long included */
@@ -128,7 +129,7 @@ typedef struct {
     bool passed;            /* a window was not rejected */
     bool decided;           /* by the model */
     bool fell_back;         /* the fallback has answered */
-    bool unsettled;         /* it is over, but its last window may pass yet */
+    bool unsettled;         /* it is over, but windows of its last block may pass */
     gate_verdict_t latched; /* the best one */
     uint32_t in_wake;       /* blocks */
     uint32_t hop_left;
@@ -148,8 +149,9 @@ void duty_lost(duty_t *duty, uint32_t blocks);
  * next block that comes while it is asleep. Not from an interrupt. */
 void duty_command(duty_t *duty, wake_source_t source, uint16_t windows);
 
-/* Stage 1 has scored the window. A window that it cannot score, because samples are missing, goes
- * to duty_failed() instead. */
+/* Stage 1 has scored the window. With the first DUTY_GATE of a wake there may be several, those of
+ * the time before it, oldest first: each with what its verdict leads to. A window that it cannot
+ * score, because samples are missing, goes to duty_failed() instead. */
 duty_verdict_t duty_gate(duty_t *duty, const duty_config_t *config, uint32_t score);
 
 /* Stage 2 has scores, of `classes` classes, and took `took_ms`: longer than the deadline is a

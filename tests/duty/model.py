@@ -169,7 +169,7 @@ class Model:
         if step.actions & END:
             step.outcome = REJECTED if wake.rejected else UNDECIDED
             step.outcome = DECIDED if wake.decided else step.outcome
-            if not (due and given.unscored):
+            if not due:
                 self._settle()
 
     def _hop(self) -> int:

@@ -304,9 +304,9 @@ def test_a_wake_in_which_all_windows_are_rejected_is_a_rejected_one(duty: Librar
     steps = [device.block(Given(level=level, score=9)) for level in (LOUD, LOUD, QUIET)]
     assert [step.verdict for step in steps] == [NOTHING] * 3
     assert [step.outcome for step in steps] == [None, None, REJECTED]
-    assert [step.counts["rejected"] for step in steps] == [0, 0, 1]
     assert device.counts["gates"] == 3
     assert device.counts["inferences"] == device.counts["answers"] == 0
+    assert [device.block(Given()).counts["rejected"] for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_wake_that_ends_between_windows_is_counted_at_its_end(duty: Library) -> None:
@@ -332,6 +332,21 @@ def test_unsure_and_positive_windows_are_inferred(duty: Library, score: int, ver
     device = Device(duty, Config())
     assert device.block(Given(LOUD, score=score)).verdict == verdict
     assert device.counts["inferences"] == (verdict == INFER)
+
+
+@pytest.mark.parametrize("passing", range(4))
+def test_windows_from_before_a_wake_count_for_it(duty: Library, passing: int) -> None:
+    """The wake is over with its first block, whose window and three older ones are looked at."""
+    device = Device(duty, Config(hop=1))
+    device.command(COMMAND, 1)
+    assert duty.c.duty_block(device.state, device.config, QUIET) == BEGIN | GATE | END
+    scores = [10 if i == passing else 9 for i in range(4)]
+    found = [duty.c.duty_gate(device.state, device.config, score) for score in scores]
+    assert found == [INFER if i == passing else NOTHING for i in range(4)]
+    assert duty.c.duty_outcome(device.state) == UNDECIDED
+    actions(device, [QUIET, QUIET])
+    assert device.counts["rejected"] == 0
+    assert device.counts["gates"] == 4
 
 
 def test_without_a_latch_each_window_is_judged_for_itself(duty: Library) -> None:
