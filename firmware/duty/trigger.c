@@ -5,9 +5,24 @@
  */
 #include "duty/trigger.h"
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The level is judged by the floor of those before it. */
+static bool crosses(const trigger_t *trigger, const trigger_config_t *config, uint32_t level)
+{
+    if (trigger->active) {
+        return level < larger(config->off, floor_times(&trigger->floor, config->still));
+    }
+    return level >= larger(config->on, floor_times(&trigger->floor, config->above));
+}
+
 trigger_event_t trigger_update(trigger_t *trigger, const trigger_config_t *config, uint32_t level)
 {
-    bool crossed = trigger->active ? level < config->off : level >= config->on;
+    bool crossed = crosses(trigger, config, level);
+    floor_update(&trigger->floor, level);
     uint32_t needed = trigger->active ? config->hold : config->debounce;
     uint32_t count = crossed ? trigger->count + 1u : 0;
     if (count == 0 || count < needed) {

@@ -5,6 +5,9 @@
  *
  *     level >= on, `debounce` blocks one after the other:  QUIET  -> OPENED, then ACTIVE
  *     level <  off, `hold` blocks one after the other:     ACTIVE -> CLOSED, then QUIET
+ *
+ * Noise may be louder than any fixed threshold. With `above` the thresholds are at least so much
+ * above the floor of the levels (duty/floor.h).
  */
 #ifndef DUTY_TRIGGER_H
 #define DUTY_TRIGGER_H
@@ -12,11 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "duty/floor.h"
+
 typedef struct {
     uint32_t on;
     uint32_t off;      /* <= on */
     uint16_t debounce; /* blocks, at least 1 */
     uint16_t hold;     /* blocks, at least 1 */
+    uint8_t above;     /* sixteenths of the floor: `on` is at least this; 0: `on` is fixed */
+    uint8_t still;     /* the same for `off`; <= above */
 } trigger_config_t;
 
 typedef enum { TRIGGER_QUIET, TRIGGER_OPENED, TRIGGER_ACTIVE, TRIGGER_CLOSED } trigger_event_t;
@@ -25,6 +32,7 @@ typedef enum { TRIGGER_QUIET, TRIGGER_OPENED, TRIGGER_ACTIVE, TRIGGER_CLOSED } t
 typedef struct {
     bool active;
     uint16_t count;
+    floor_t floor;
 } trigger_t;
 
 trigger_event_t trigger_update(trigger_t *trigger, const trigger_config_t *config, uint32_t level);

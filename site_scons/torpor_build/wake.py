@@ -144,6 +144,10 @@ def _check(wake: Wake, model: Description, plan: Any) -> None:
         "a sound block is not a multiple of 160 samples": wake.sensor == "motion"
         or wake.block % 160 == 0,
         "'trigger.off' is above 'trigger.on'": wake.trigger.off <= wake.trigger.on,
+        "'trigger.still' is above 'trigger.above', or that above 15": 0
+        <= wake.trigger.still
+        <= wake.trigger.above
+        <= 15,
         "'gate.low' is above 'gate.high'": wake.gate.low <= wake.gate.high,
         "'decision.smoothing' is neither mean nor majority": wake.decision.smoothing
         in ("mean", "majority"),
@@ -165,7 +169,7 @@ def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) ->
     decision = wake.decision
     ignored = sum(1 << _label(labels, name) for name in decision.ignored)
     fields = {
-        "trigger": _struct({name: getattr(wake.trigger, name) for name in _LEVELS}),
+        "trigger": _trigger(wake, fixed=always),
         "gate": f"{{.low = {wake.gate.low}, .high = {wake.gate.high}}}",
         "smooth": (
             f"{{.kind = SMOOTH_{decision.smoothing.upper()}, .windows = {decision.windows}, "
@@ -184,6 +188,14 @@ def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) ->
         "latch": str(wake.latch).lower(),
     }
     return _struct(fields)
+
+
+def _trigger(wake: Wake, *, fixed: bool) -> str:
+    """Return the trigger; one that is always open has fixed thresholds."""
+    trigger = wake.trigger
+    fields = {name: getattr(trigger, name) for name in _LEVELS}
+    above, still = (0.0, 0.0) if fixed else (trigger.above, trigger.still)
+    return _struct(fields | {"above": round(above * 16), "still": round(still * 16)})
 
 
 def _struct(fields: dict[str, Any]) -> str:

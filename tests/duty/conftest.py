@@ -12,7 +12,7 @@ from torpor.paths import FIRMWARE
 from torpor.powercut.library import cdef
 
 FOLDER = FIRMWARE / "duty"
-NAMES = ("trigger", "gate", "smooth", "policy", "residency", "duty")
+NAMES = ("floor", "trigger", "gate", "smooth", "policy", "residency", "duty")
 
 
 class Library(NamedTuple):

@@ -90,7 +90,7 @@ def test_a_sensor_that_never_rests_does_not_keep_it_awake(device: Maker) -> None
 def test_one_that_always_infers_misses_nothing_and_finds_the_same(
     device: Maker, always: Maker
 ) -> None:
-    played = scene(120, (20, 0, 2), (40, 1, 2), (70, 0, 3))
+    played = scene(120, (20, 0, 2), (40, 1, 2), (70, 0, 2))
     found = []
     for made in (device(), always()):
         made.put_scene(played)

@@ -6,6 +6,10 @@ Builds it first. Each held-out window goes to the device over its serial port. W
 be, byte for byte, what TensorFlow Lite Micro and our C on this computer make of it. Runs int8 and
 int4, one after the other, unless --bits names one (--json: int8). Exits 1 if a byte differs or the
 accuracy is below the model's floor.
+
+`torpor demo wake` is about the sleeping device: it lives through scenes of motion and of speech in
+noise, beside one that infers all the time, and must miss at most one event more with a tenth of the
+instructions where it is quiet.
 """
 
 import argparse
@@ -22,7 +26,7 @@ from rich.table import Table
 
 from torpor import emulate
 from torpor.board import Board, load_board
-from torpor.cli import whole_number
+from torpor.cli import _wake, whole_number
 from torpor.cli._progress import progress
 from torpor.emulate import Firmware, firmware
 from torpor.engine import Engine
@@ -217,7 +221,9 @@ def _summary(outcomes: list[Outcome]) -> Table:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `torpor demo`."""
-    parser.add_argument("model", metavar="MODEL", nargs="?", default="motion", help="of models/")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", default="motion", help="of models/; or wake"
+    )
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
     parser.add_argument("--bits", type=int, choices=(8, 4), help="default: both, one by one")
     parser.add_argument(
@@ -231,6 +237,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the table; default: %(default)s",
     )
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
+    parser.add_argument(
+        "--seconds",
+        type=whole_number(1),
+        metavar="N",
+        default=_wake.SECONDS,
+        help="of each scene of wake; default: %(default)s",
+    )
+    parser.add_argument(
+        "--scene", choices=_wake.KINDS, default="all", help="of wake; default: %(default)s"
+    )
     parser.add_argument("--json", action="store_true", help="print one object")
 
 
@@ -250,6 +266,8 @@ def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) ->
 
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
+    if args.model == "wake":
+        return _wake.run(args)
     board, model = load_board(args.board), load_model(args.model)
     model.about.trained("data")
     widths: tuple[int, ...] = (args.bits,) if args.bits else (8,) if args.json else (8, 4)

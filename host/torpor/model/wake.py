@@ -18,6 +18,10 @@ class Trigger:
     """Blocks."""
     hold: int
     """Blocks."""
+    above: float = 0.0
+    """`on` is at least so many times the floor of the noise (firmware/duty/floor.h); 0: fixed."""
+    still: float = 0.0
+    """The same for `off`."""
     every_s: float = 0.0
     """A timer wakes it too, so often; 0: never."""
     windows: int = 1

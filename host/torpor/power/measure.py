@@ -37,7 +37,7 @@ PATIENCE_S = 60.0
 
 TICK_BYTES = 8
 SHIFT_MAX = 10
-_COUNTED = ("wakes", "gates", "inferences", "answers")
+_COUNTED = ("wakes", "gates", "inferences", "answers", "rejected")
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Run:
 
     Attributes:
         intervals: from summary to summary; what comes before the first one is left out.
+        counts: from the start to the last summary.
         answers: in order of time.
         truth: what happened.
         rate_hz: samples of the sensor a second.
@@ -69,6 +70,7 @@ class Run:
     """
 
     intervals: tuple[Interval, ...]
+    counts: Counts
     answers: tuple[Answer, ...]
     truth: tuple[Truth, ...]
     rate_hz: int
@@ -184,6 +186,7 @@ class _Watch:
             before = counts
         return Run(
             tuple(intervals),
+            before or Counts(),
             tuple(self._answers),
             made.truth,
             made.scene.rate_hz,

@@ -26,6 +26,7 @@ class Counts:
         inferences: of the model.
         answers: that it reported.
         summaries: that it sent.
+        rejected: wakes in which stage 1 rejected every window.
     """
 
     blocks: float = 0
@@ -34,6 +35,7 @@ class Counts:
     inferences: float = 0
     answers: float = 0
     summaries: float = 0
+    rejected: float = 0
 
 
 @dataclass(frozen=True)
