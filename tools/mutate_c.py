@@ -31,12 +31,15 @@ import tree_sitter_c
 from tree_sitter import Language, Node, Parser
 
 ROOT = Path(__file__).resolve().parents[1]
-ACCEPTED = tuple(ROOT / "tests" / name / "mutants.toml" for name in ("infer", "update", "duty"))
+ACCEPTED = tuple(
+    ROOT / "tests" / name / "mutants.toml" for name in ("infer", "update", "duty", "stats")
+)
 TESTS = {
     "firmware/update/": ("tests/update",),
     "firmware/mgmt/": ("tests/mgmt",),
     "firmware/wire/": ("tests/firmware",),
     "firmware/duty/": ("tests/duty",),
+    "firmware/stats/": ("tests/stats",),
     "": (
         "tests/infer/test_arithmetic.py",
         "tests/infer/test_softmax.py",

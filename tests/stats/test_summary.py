@@ -146,6 +146,17 @@ def test_a_full_histogram_is_halved_and_keeps_its_quantiles(opened: Opened) -> N
     assert twin.figures().score_low == before
 
 
+def test_what_lies_beside_a_histogram_is_not_halved_with_it(opened: Opened) -> None:
+    device = OnDevice(opened)
+    device.it.scores[31] = device.it.latencies[31] = 0xFFFF
+    device.it.classes[11], device.it.latencies[0], device.it.score_sum = 500, 400, 300
+    device.inference(0, 255, 3_000_000)
+    assert (device.it.classes[11], device.it.latencies[0], device.it.score_sum) == (500, 200, 555)
+    device.it.scores[31] = 0xFFFF
+    device.inference(0, 255, 0)
+    assert (device.it.classes[11], device.it.latencies[0], device.it.score_sum) == (500, 201, 810)
+
+
 def test_a_count_of_a_class_stays_at_its_largest_value(opened: Opened) -> None:
     device = OnDevice(opened)
     device.it.classes[4] = 0xFFFF
