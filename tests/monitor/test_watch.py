@@ -139,6 +139,13 @@ def test_a_board_with_a_table_of_currents_has_an_estimate() -> None:
     assert made["days_estimated"] > 0
 
 
+def test_listening_costs_more_than_lying_still() -> None:
+    lying, listening = (charge.estimate("mps2_an386", SHARES, s) for s in ("motion", "sound"))
+    assert lying is not None
+    assert listening is not None
+    assert listening["mah_per_day_estimated"] > 2 * lying["mah_per_day_estimated"]
+
+
 def test_time_of_an_emulator_is_turned_into_that_of_the_chip() -> None:
     board = load_board("mps2_an386")
     assert (board.tier, board.power is not None) == ("emulated", True)

@@ -32,6 +32,7 @@ void look_start(void)
 {
     window_start();
     stage_start();
+    duty_new_model(&look.duty);
     look.lost = sensor_lost();
     if (look.next_summary == 0) {
         look.next_summary = wake_config.interval_ms;

@@ -14,18 +14,19 @@ from torpor.monitor.document import Energy
 NANOSECONDS = 1e9
 
 
-def estimate(board: str, residency: Mapping[str, float]) -> Energy | None:
+def estimate(board: str, residency: Mapping[str, float], sensor: str = "motion") -> Energy | None:
     """Estimate charge a day and days of battery from shares of the time, replay included.
 
     Where a board exists in the emulator only, its time is that of the emulator's instructions:
-    the shares are turned into those of the chip whose currents board.toml has. None: the board is
+    the shares are turned into those of the chip whose currents board.toml has. A microphone keeps
+    a chip from its deepest sleep. None: the board is
     unknown here or has no table of currents, or the chip could not do the work.
     """
     facts = _board(board)
     if facts is None or facts.power is None:
         return None
     try:
-        made = energy.estimate(_of_the_chip(facts, residency), facts.power)
+        made = energy.estimate(_of_the_chip(facts, residency), facts.power, sensor or "motion")
     except TorporError:
         return None
     if not math.isfinite(made.days_estimated):

@@ -12,6 +12,7 @@ from typing import Any
 
 from torpor.energy import STATES
 from torpor.image.reasons import reason
+from torpor.monitor.steps import steps
 from torpor.wire.records import Record
 
 SOURCES = ("model", "cache", "fallback")
@@ -130,7 +131,7 @@ def _about(record: Any, _labels: Labels) -> dict[str, Any]:
 
 
 def _restarted(record: Any, _labels: Labels) -> dict[str, Any]:
-    return {"why": reason(record.reason).sentence}
+    return {"why": reason(record.reason).sentence, "steps": steps(record.trace)}
 
 
 _REFINE = {

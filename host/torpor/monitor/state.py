@@ -39,14 +39,14 @@ from torpor.wire.records import SCHEMA_HASH, Record
 
 __all__ = ["DeviceState", "Estimator", "Snapshot"]
 
-Estimator = Callable[[str, Mapping[str, float]], Energy | None]
-"""From a board's name and its residency (shares of all states) to an estimate, if there is one."""
+Estimator = Callable[[str, Mapping[str, float], str], Energy | None]
+"""From a board's name, its residency (shares of all states) and its sensor to an estimate, if any."""
 
 UINT32 = 2**32
 MOST_CLASSES = 256  # `summary` has a byte for one
 
 
-def _no_estimate(_board: str, _residency: Mapping[str, float]) -> Energy | None:
+def _no_estimate(_board: str, _residency: Mapping[str, float], _sensor: str) -> Energy | None:
     return None
 
 
@@ -208,7 +208,10 @@ class DeviceState:
         notices = [self._start(event)] if before is not None else []
         self._restarted = record
         text = f"the run before ended: {reason(record.reason).sentence}"
-        return [*notices, _notice(event, "ended", text, **self.describe(record))]
+        detail = self.describe(record)
+        last = detail["steps"][-1:]
+        text += "".join(f"; its last step: {step['words']}" for step in last)
+        return [*notices, _notice(event, "ended", text, **detail)]
 
     def _on_about(self, event: Received, about: Any) -> list[Notice]:
         notices = self._note_plan(event, about.plan_crc)
@@ -249,7 +252,8 @@ class DeviceState:
         self._residency = figures.residency(summary)
         shares = describe.shares(summary.residency)
         if shares and self._hello is not None:
-            self._energy = self._estimate(self._hello.board, shares)
+            sensor = self._about.sensor if self._about else ""
+            self._energy = self._estimate(self._hello.board, shares, sensor)
         charge = self._energy["mah_per_day_estimated"] if self._energy else None
         values = figures.metrics(summary, charge)
         for metric, value in values.items():
