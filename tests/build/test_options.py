@@ -72,7 +72,7 @@ def test_run_takes_a_model_of_models() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        ("model=net.tflite", "'run' needs a model of models/, not the file net.tflite", "motion"),
+        ("model=net.tflite", "of models/ with recordings, not the file net.tflite", "motion"),
         ("link=0x8000", "not at link=0x8000", "leave link= or 'run' out"),
     ],
 )
