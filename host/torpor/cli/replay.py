@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Feed recorded sensor data to a device, in place of its sensor, and print what it decides.
+"""Feed recorded sensor data to a device, and print what it decides.
+
+The device measures it in place of what its sensor would.
 
 FILE is a scene of torpor's, a .wav (mono, 16 bit), a .npy or a .csv with whole numbers, [samples,
 axes], as the sensor counts them. Without FILE it is a scene of 20 minutes in which four things
