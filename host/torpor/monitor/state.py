@@ -40,7 +40,7 @@ from torpor.wire.records import SCHEMA_HASH, Record
 __all__ = ["DeviceState", "Estimator", "Snapshot"]
 
 Estimator = Callable[[str, Mapping[str, float], str], Energy | None]
-"""From a board's name, its residency (shares of all states) and its sensor to an estimate, if any."""
+"""From a board's name, its residency (shares of all states) and sensor to an estimate, if any."""
 
 UINT32 = 2**32
 MOST_CLASSES = 256  # `summary` has a byte for one

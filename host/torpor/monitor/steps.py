@@ -3,6 +3,7 @@
 """The last steps of a run that has ended, in words: firmware/app/wake/steps.h. Pure."""
 
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from torpor.image.reasons import reason
@@ -12,18 +13,20 @@ OUTCOMES = ("nothing", "rejected", "decided")
 SOURCES = ("model", "cache", "fallback")
 WHY = ("", "at random", "for its low score")
 
-NAMES = {
-    1: "START",
-    2: "REQUEST",
-    3: "WAKE",
-    4: "GATE",
-    5: "INFER",
-    6: "ANSWER",
-    7: "SLEEP",
-    8: "SUMMARY",
-    9: "KEEP",
-    10: "MODEL",
+_Words = Callable[[int], str]
+_STEPS: dict[int, tuple[str, _Words]] = {
+    1: ("START", lambda value: f"started: {reason(value).sentence}"),
+    2: ("REQUEST", lambda value: f"a request, record {value}"),
+    3: ("WAKE", lambda value: f"woke, number {value}"),
+    4: ("GATE", lambda value: f"stage 1, score {value}"),
+    5: ("INFER", lambda value: "stage 2"),
+    6: ("ANSWER", lambda value: f"answered {value & 0xFF}, from {_of(SOURCES, value >> 8)}"),
+    7: ("SLEEP", lambda value: f"fell asleep: {_of(OUTCOMES, value)}"),
+    8: ("SUMMARY", lambda value: "a summary"),
+    9: ("KEEP", lambda value: f"kept an input {_of(WHY, value)}"),
+    10: ("MODEL", lambda value: f"opened a model, status {value}"),
 }
+NAMES = {number: name for number, (name, _) in _STEPS.items()}
 """As steps.h has them; a test holds the two equal."""
 
 
@@ -41,28 +44,9 @@ def steps(trace: bytes) -> list[dict[str, Any]]:
 
 
 def _words(what: int, value: int) -> str:
-    match NAMES.get(what):
-        case "START":
-            return f"started: {reason(value).sentence}"
-        case "REQUEST":
-            return f"a request, record {value}"
-        case "WAKE":
-            return f"woke, number {value}"
-        case "GATE":
-            return f"stage 1, score {value}"
-        case "INFER":
-            return "stage 2"
-        case "ANSWER":
-            return f"answered {value & 0xFF}, from {_of(SOURCES, value >> 8)}"
-        case "SLEEP":
-            return f"fell asleep: {_of(OUTCOMES, value)}"
-        case "SUMMARY":
-            return "a summary"
-        case "KEEP":
-            return f"kept an input {_of(WHY, value)}"
-        case "MODEL":
-            return f"opened a model, status {value}"
-    return f"step {what}, value {value}"
+    if what not in _STEPS:
+        return f"step {what}, value {value}"
+    return _STEPS[what][1](value)
 
 
 def _of(names: tuple[str, ...], number: int) -> str:
