@@ -117,24 +117,46 @@ bool scene_open(scene_t *scene, const void *bytes, uint32_t available)
     return clips_are_sound(scene) && events_are_sound(scene);
 }
 
-/* What is there without events. A scene without background has one that is silent. */
-static void render_rest(const scene_t *scene, uint32_t first, uint32_t count, int16_t *out)
+/* What plays again and again: numbers [end], and where one is in them. */
+typedef struct {
+    const int16_t *numbers;
+    uint32_t end;
+    uint32_t place;
+} background_t;
+
+/* A scene without background has one that is silent. */
+static background_t background_at(const scene_t *scene, uint32_t first)
 {
     static const int16_t silence[SCENE_AXES_MAX];
     const scene_header_t *header = scene->header;
-    bool silent = header->background == SCENE_NO_CLIP;
-    const scene_clip_t *clip = &scene->clips[silent ? 0 : header->background];
-    const int16_t *background = silent ? silence : samples_of(scene, clip);
-    uint32_t length = silent ? 1 : clip->samples;
-    uint32_t place = first % length * header->axes;
-    uint32_t number = first * header->axes; /* modulo 2^32 */
+    uint32_t axes = header->axes;
+    if (header->background == SCENE_NO_CLIP) {
+        return (background_t){.numbers = silence, .end = axes};
+    }
+    const scene_clip_t *clip = &scene->clips[header->background];
+    return (background_t){
+        .numbers = samples_of(scene, clip),
+        .end = clip->samples * axes,
+        .place = first % clip->samples * axes,
+    };
+}
+
+/* One axis of what is there without events; `number` is that of the noise, modulo 2^32. */
+static void render_axis(const scene_t *scene, uint32_t axis, uint32_t number, uint32_t count,
+                        background_t background, int16_t *out)
+{
+    uint32_t axes = scene->header->axes;
+    uint32_t key = scene->key;
+    int32_t level = scene->header->noise;
+    int32_t base = scene->header->base[axis];
+    uint32_t place = background.place + axis;
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t axis = 0; axis < header->axes; axis++) {
-            int32_t chance = header->noise == 0 ? 0 : noise(scene->key, number, header->noise);
-            *out++ = saturate(header->base[axis] + background[place++] + chance);
-            number++;
-        }
-        place = place == length * header->axes ? 0 : place;
+        int32_t chance = level == 0 ? 0 : noise(key, number, level);
+        *out = saturate(base + background.numbers[place] + chance);
+        out += axes;
+        number += axes;
+        place += axes;
+        place = place < background.end ? place : place - background.end;
     }
 }
 
@@ -179,7 +201,11 @@ static void seek(scene_t *scene, uint32_t first)
 void scene_render(scene_t *scene, uint32_t first, uint32_t count, int16_t *out)
 {
     seek(scene, first);
-    render_rest(scene, first, count, out);
+    uint32_t axes = scene->header->axes;
+    background_t background = background_at(scene, first);
+    for (uint32_t axis = 0; axis < axes; axis++) {
+        render_axis(scene, axis, first * axes + axis, count, background, out + axis);
+    }
     const scene_event_t *end = scene->events + scene->header->n_events;
     for (const scene_event_t *event = scene->events + scene->over;
          event < end && event->start < first + count; event++) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Feed recorded sensor data to a device, and print what it decides.
+"""Feed recorded sensor data to a device, print what it decides.
 
 The device measures it in place of what its sensor would.
 
