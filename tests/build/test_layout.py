@@ -194,3 +194,71 @@ def test_what_is_accepted_never_overlaps_and_what_does_not_is_accepted(
     else:
         with pytest.raises(UsageError, match=r"overlap|not in the flash"):
             changed(*changes)
+
+
+# ---- room for inputs that are kept
+
+WITH_SAMPLES = [name for name in WITH_SLOTS if load_board(name).samples]
+
+
+def with_samples(offset: str, size: str) -> Board:
+    """Return a board whose room for samples lies elsewhere."""
+    text = (BOARDS / "mps2_an386" / "board.toml").read_text()
+    changed_text, count = re.subn(
+        r"(\[samples\][^\n]*)\noffset = \w+\nsize = \w+",
+        rf"\1\noffset = {offset}\nsize = {size}",
+        text,
+    )
+    assert count == 1
+    return parse_board("x", changed_text, FILE)
+
+
+def test_boards_with_room_in_their_flash_keep_samples() -> None:
+    assert {*WITH_SLOTS} - {*WITH_SAMPLES} == {"microbit"}  # its slots fill the flash
+
+
+@pytest.mark.parametrize("name", WITH_SAMPLES)
+def test_samples_lie_in_whole_blocks_that_nothing_else_has(name: str) -> None:
+    board = load_board(name)
+    assert board.samples and board.flash
+    block, start = board.flash.erase_size, board.flash.origin + board.samples.offset
+    assert board.samples.offset % block == board.samples.size % block == 0
+    assert board.samples.size >= 2 * block
+    for place in regions(board):
+        assert place.end <= start or start + board.samples.size <= place.address
+    assert start + board.samples.size <= board.flash.origin + board.flash.size
+    if board.scene and board.memory:
+        end = board.scene.origin + board.scene.size
+        assert end <= start or start + board.samples.size <= board.scene.origin
+
+
+@pytest.mark.parametrize(
+    ("offset", "size", "message"),
+    [
+        ("0x50F000", "0x10000", "'slots.models' (0x21410000 to 0x21510000) and 'samples' (0x2150f"),
+        ("0x1000", "0x2000", "'slots.journal' (0x21000000 to 0x21002000) and 'samples' (0x21001"),
+        ("0x7FF000", "0x2000", "'scene' (0x21800000 to 0x22000000) and 'samples' (0x217ff000"),
+        ("0x510800", "0x10000", "'samples' (0x21510800 to 0x21520800) is not made of blocks"),
+        ("0x510000", "0x10800", "'samples' (0x21510000 to 0x21520800) is not made of blocks"),
+        ("0x510000", "0x1000", "'samples' (0x21510000 to 0x21511000) is too small"),
+        ("0x510000", "0", "'samples' (0x21510000 to 0x21510000) is too small"),
+        ("0x1000000", "0x2000", "'samples' (0x22000000 to 0x22002000) is not in the flash"),
+    ],
+)
+def test_room_for_samples_that_cannot_be_is_refused(offset: str, size: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        with_samples(offset, size)
+    assert error.value.message.startswith(f"{FILE}: ")
+    assert message in error.value.message
+
+
+def test_samples_may_begin_where_the_slots_end_and_end_where_the_scene_begins() -> None:
+    samples = with_samples("0x510000", "0x2F0000").samples
+    assert samples and samples.offset + samples.size == 0x800000
+
+
+def test_a_board_without_slots_has_no_flash_to_keep_samples_in() -> None:
+    text = (BOARDS / "nrf51_large" / "board.toml").read_text()
+    with pytest.raises(UsageError, match=r"missing key '(flash|slots)'") as error:
+        parse_board("x", text + "\n[samples]\noffset = 0x30000\nsize = 0x2000\n", FILE)
+    assert error.value.hint == "[samples] lie behind [slots]"

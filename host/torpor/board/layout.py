@@ -19,6 +19,7 @@ _FIRMWARE_SLOTS, _MODEL_SLOTS = 2, 3  # as in firmware/update/layout.h
 _LARGEST_UNIT = 32
 _SMALLEST = 0x800
 _SCENE_ALIGN = 4
+_SAMPLES_BLOCKS = 2
 _ADDRESS_END = 1 << 32
 
 
@@ -93,21 +94,28 @@ def check_layout(file: str, board: Board) -> None:
     if board.flash:
         _check_flash(file, board.flash)
     _check_scene(file, board)
-    if not board.slots:
-        return
+    if board.samples:
+        _check_samples(file, board)
+    if board.slots:
+        _check_slots(file, board, board.slots)
+
+
+def _check_slots(file: str, board: Board, slots: Slots) -> None:
     if not board.flash:
         raise UsageError(f"{file}: missing key 'flash'", "[slots] are parts of it")
-    _check_counts(file, board.slots)
+    _check_counts(file, slots)
     places = regions(board)
     for place in places:
         _check_region(file, place, board.flash)
-    if board.slots.journal_size < 2 * board.flash.erase_size:
+    if slots.journal_size < 2 * board.flash.erase_size:
         raise UsageError(
-            f"{file}: 'slots.journal_size' is {board.slots.journal_size:#x}",
+            f"{file}: 'slots.journal_size' is {slots.journal_size:#x}",
             f"two blocks at least: {2 * board.flash.erase_size:#x}",
         )
     if code := board.memory.get("code"):
-        places.append(_boot_region(file, board.slots, code))
+        places.append(_boot_region(file, slots, code))
+    if board.samples:
+        places.append(_samples_region(board))
     for one, other in combinations(places, 2):
         if one.address < other.end and other.address < one.end:
             raise UsageError(f"{file}: {_name(one)} and {_name(other)} overlap")
@@ -124,11 +132,29 @@ def _check_scene(file: str, board: Board) -> None:
     if board.flash and board.slots:
         others += regions(board)
     if board.flash and board.samples:
-        kept = board.samples
-        others.append(Region("samples", board.flash.origin + kept.offset, kept.size))
+        others.append(_samples_region(board))
     for other in others:
         if place.address < other.end and other.address < place.end:
             raise UsageError(f"{file}: {_name(place)} and {_name(other)} overlap")
+
+
+def _samples_region(board: Board) -> Region:
+    assert board.flash is not None and board.samples is not None
+    return Region("samples", board.flash.origin + board.samples.offset, board.samples.size)
+
+
+def _check_samples(file: str, board: Board) -> None:
+    """A ring of whole blocks of the flash: one is erased while the others hold entries."""
+    if not board.flash or not board.slots:
+        missing = "slots" if board.flash else "flash"
+        raise UsageError(f"{file}: missing key '{missing}'", "[samples] lie behind [slots]")
+    place = _samples_region(board)
+    _check_region(file, place, board.flash)
+    if place.size < _SAMPLES_BLOCKS * board.flash.erase_size:
+        raise UsageError(
+            f"{file}: {_name(place)} is too small",
+            f"two blocks at least: {_SAMPLES_BLOCKS * board.flash.erase_size:#x}",
+        )
 
 
 def _check_flash(file: str, flash: Flash) -> None:
