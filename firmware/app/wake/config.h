@@ -20,7 +20,7 @@
 /* From a number of the sensor, or of a feature, to a code of the model's input:
  * ((number * multiplier + 2^(shift - 1)) >> shift) + zero_point, held between low and high. */
 typedef struct {
-    int32_t multiplier; /* below 2^15 */
+    int32_t multiplier; /* times the largest number it is below 2^31 */
     uint8_t shift;      /* 1 .. 24 */
     int8_t zero_point;
     int8_t low;

@@ -38,30 +38,21 @@ def table(outcomes: Sequence[Outcome], board: str) -> Table:
     """Return one line a scene."""
     found = Table(box=box.HORIZONTALS, title=f"asleep, and always on beside it, on {board}")
     found.add_column("scene", no_wrap=True)
-    for name in (
-        "events",
-        "found",
-        "always",
-        "wakes",
-        "for nothing",
-        "work/s",
-        "of always",
-        "mAh/d",
-    ):
-        found.add_column(name, justify="right")
+    for name in ("events", "found", "always", "wakes", "work/s", "ratio", "mAh/d"):
+        found.add_column(name, justify="right", no_wrap=True)
     for one in outcomes:
         found.add_row(
             scene_name(one.case),
-            *map(str, (one.events, one.gated.hits, one.always.hits)),
-            *map(str, (one.gated.wakes, one.gated.rejected)),
+            *map(str, (one.events, one.gated.hits, one.always.hits, one.gated.wakes)),
             f"{one.gated.instructions / 1000:,.0f} k",
             f"{one.ratio:.1%}",
             f"{one.gated.mah_per_day:.2f}",
         )
     found.caption = (
-        "found: events that the device has answered; always: that one which never sleeps has. "
-        "work: instructions, front end included. mAh/d: estimated, of the chip in [power]"
+        "found: events answered; always: by the device that never sleeps. work: instructions, "
+        "front end included; ratio: of those of the other. mAh/d: estimated"
     )
+    found.caption_justify = "left"
     return found
 
 
@@ -70,7 +61,7 @@ def scene_name(case: Case) -> str:
     if case.room is None:
         return case.model.name
     noise = "quiet" if case.is_quiet else "loud"
-    return f"{case.model.name}, {noise}, {case.room.snr_db:g} dB"
+    return f"{case.model.name} {noise} {case.room.snr_db:g} dB"
 
 
 def run(args: argparse.Namespace) -> int:

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", default="portable", help="kernels to pack weights for")
     parser.add_argument(
         "--reference",
-        metavar="FILE.json",
+        metavar="FILE",
         type=Path,
         help="of the training data, from torpor reference: travels with the plan",
     )

@@ -245,7 +245,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of each scene of wake; default: %(default)s",
     )
     parser.add_argument(
-        "--scene", choices=_wake.KINDS, default="all", help="of wake; default: %(default)s"
+        "--scene",
+        choices=_wake.KINDS,
+        metavar="KIND",
+        default="all",
+        help="of wake: all, motion, quiet, noisy; default: %(default)s",
     )
     parser.add_argument("--json", action="store_true", help="print one object")
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Estimate battery life against latency, for rates of inference and of events.
+"""Estimate battery life against latency, for many duty cycles.
 
 Runs the firmware of a sleeping device (app=wake) through a scene in the emulator and counts the
 instructions of every part of its work. From them it computes, for each hop (blocks from one window

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Fetch the inputs that a device has kept, label them, export them for retraining.
+"""Fetch, label and export the inputs that a device has kept.
 
 A device keeps a few inputs at random and those that its model was not sure of (see [wake.samples]
 of model.toml). `fetch` adds what is new to a folder: a table, samples.csv, and a file of bytes for
