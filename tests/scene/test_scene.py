@@ -237,6 +237,44 @@ def test_hostile_bytes_are_refused_or_are_a_scene_to_both_sides(
         )
 
 
+SOUND = Scene(10, 50, (1,), (clip(1, 2), clip(3)), (Event(3, 0), Event(7, 1)), background=1)
+CLIP, EVENT = HEADER_BYTES, HEADER_BYTES + 16  # the first ones
+SPOILT = {
+    "version": (12, "<H", 2),
+    "no axes": (14, "<H", 0),
+    "nine axes": (14, "<H", 9),
+    "no rate": (16, "<I", 0),
+    "no samples": (20, "<I", 0),
+    "background that is not there": (30, "<H", 2),
+    "too many clips": (32, "<I", 0x10000),
+    "clips without end": (32, "<I", 2**32 - 1),
+    "events without end": (36, "<I", 2**32 - 1),
+    "a clip in the tables": (CLIP, "<I", EVENT + 22),
+    "a clip at an odd offset": (CLIP, "<I", EVENT + 25),
+    "a clip behind the end": (CLIP, "<I", 2**32 - 2),
+    "a clip that ends behind the end": (CLIP, "<I", EVENT + 28),
+    "an empty clip": (CLIP + 4, "<I", 0),
+    "a clip without end": (CLIP + 4, "<I", 2**31),
+    "an event without its clip": (EVENT + 4, "<I", 2),
+    "an event that is too loud": (EVENT + 8, "<I", GAIN_ONE + 1),
+    "an event out of order": (EVENT, "<I", 8),
+    "an event behind the end": (EVENT + 12, "<I", 51),
+    "an event that ends behind the end": (EVENT + 12, "<I", 50),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_one_thing_that_cannot_be_is_refused_by_both_sides_though_the_crc_is_right(
+    library: Library, name: str
+) -> None:
+    content = bytearray(pack(SOUND))
+    assert library.opened(sealed(bytes(content))) is not None
+    offset, form, value = SPOILT[name]
+    struct.pack_into(form, content, offset, value)
+    assert library.opened(sealed(bytes(content))) is None
+    assert not accepted(sealed(bytes(content)))
+
+
 @pytest.mark.parametrize("length", range(0, HEADER_BYTES + 30, 3))
 def test_a_scene_that_is_cut_off_is_refused(library: Library, length: int) -> None:
     content = pack(Scene(10, 50, (1,), (clip(*range(10)),), (Event(3, 0),)))[:length]
