@@ -71,7 +71,9 @@ class Sensor:
         """Return the oldest block, int16 [samples, axes]."""
         _, axes, samples = self.format
         block = self._ffi.new("int16_t[]", samples * axes)
-        if not self._c.sensor_read(block):
+        ready = self._c.sensor_ready()
+        assert self._c.sensor_read(block) == ready
+        if not ready:
             return None
         return np.frombuffer(self._ffi.buffer(block), "<i2").reshape(samples, axes).copy()
 
