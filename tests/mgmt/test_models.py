@@ -56,7 +56,12 @@ def test_a_plan_that_wants_another_alignment_is_unfit(device: Device) -> None:
 
 @pytest.mark.parametrize(
     ("label", "value"),
-    [("header.version", 2), ("header.target", 2), ("header.kernels[3]", 1 << 30)],
+    [
+        ("header.version", 1),
+        ("header.version", 3),
+        ("header.target", 2),
+        ("header.kernels[3]", 1 << 30),
+    ],
 )
 def test_a_plan_for_other_firmware_is_unfit(device: Device, label: str, value: int) -> None:
     assert accept(device, model(changed(copy_plan(), label, value))) == "unfit"
@@ -91,10 +96,10 @@ def on_trial(device: Device, **capability: Any) -> None:
         ({"arena": 15}, "unfit"),
         ({"targets": 1}, "ok"),
         ({"targets": 6}, "unfit"),
-        ({"versions": (0, 1)}, "ok"),
-        ({"versions": (1, 3)}, "ok"),
-        ({"versions": (2, 3)}, "unfit"),
-        ({"versions": (0, 0)}, "unfit"),
+        ({"versions": (1, 2)}, "ok"),
+        ({"versions": (2, 4)}, "ok"),
+        ({"versions": (3, 4)}, "unfit"),
+        ({"versions": (1, 1)}, "unfit"),
         ({}, "unfit"),
     ],
     ids=str,

@@ -48,7 +48,7 @@ def capability(
     kernels: Sequence[int] = (),
     arena: int = 1 << 20,
     targets: int = 1,
-    versions: tuple[int, int] = (1, 1),
+    versions: tuple[int, int] = (2, 2),
 ) -> bytes:
     """Return the bytes of a capability TLV."""
     words = [0, 0, 0, 0]
