@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from elftools.elf.elffile import ELFFile
+
 from torpor.board import load_board
-from torpor.emulate import Emulator, firmware
+from torpor.emulate import Emulator, firmware, functions
 from torpor.model import load_model
 from torpor.scene import Scene
 from torpor.scene.emulated import started
@@ -41,6 +43,23 @@ def events(seconds: float = SECONDS, seed: int = 5, count: int = 2) -> Made:
     """Return a scene in which somebody runs and walks, `count` times in all."""
     labels = [("running", "walking")[number % 2] for number in range(count)]
     return motion_scene(load_model(MODEL), seconds, seed, labels, share=SHARE)
+
+
+def patched(file: Path, folder: Path, function: str, code: bytes) -> Path:
+    """Return a copy of a firmware in which a function begins with other instructions."""
+    (place,) = functions(file, function)
+    image = bytearray(file.read_bytes())
+    with file.open("rb") as opened:
+        for segment in ELFFile(opened).iter_segments("PT_LOAD"):
+            start = place.address - segment["p_vaddr"]
+            if 0 <= start < segment["p_filesz"]:
+                at = segment["p_offset"] + start
+                image[at : at + len(code)] = code
+                copy = folder / "patched.elf"
+                copy.write_bytes(image)
+                copy.chmod(0o755)
+                return copy
+    raise AssertionError(f"{function} has no bytes in {file}")
 
 
 class Listener:
