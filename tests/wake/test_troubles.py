@@ -120,6 +120,21 @@ def test_an_update_needs_the_link_and_what_is_held_back_is_counted(device: Maker
     assert numbers[-1] + 1 >= dropped
 
 
+def test_answers_are_given_always_and_telemetry_pays_for_them(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(120))
+    made.start()
+    made.run(4)
+    made.c.shim_busy = True
+    assert of(records.About, made.run(0, records.Ask(1, 0)))
+    answers = [made.run(0, records.Trigger(number, 1)) for number in range(2, 100)]
+    assert all(of(records.Ack, heard) for heard in answers)
+    assert not of(records.About, made.run(1, records.Ask(100, 0)))
+    assert not of(records.About, made.run(0, records.Ask(101, 0)))  # two seconds are owed
+    made.run(2)
+    assert of(records.About, made.run(0, records.Ask(102, 0)))
+
+
 # ---- a scene over the wire
 
 

@@ -5,7 +5,6 @@
  */
 #include "app/wake/requests.h"
 
-#include "app/session.h"
 #include "app/wake/config.h"
 #include "app/wake/keep.h"
 #include "app/wake/look.h"
@@ -87,16 +86,16 @@ bool requests_handle(const wire_request_t *request)
     trace_note(STEP_REQUEST, (uint16_t)request->id);
     switch (request->id) {
     case WIRE_ID_ASK:
-        session_acknowledge(request->ask.seq, answer_ask(request->ask.what));
+        tell_acknowledge(request->ask.seq, answer_ask(request->ask.what));
         return true;
     case WIRE_ID_TRIGGER:
-        session_acknowledge(request->trigger.seq, trigger(&request->trigger));
+        tell_acknowledge(request->trigger.seq, trigger(&request->trigger));
         return true;
     case WIRE_ID_ENVIRONMENT:
-        session_acknowledge(request->environment.seq, environment(&request->environment));
+        tell_acknowledge(request->environment.seq, environment(&request->environment));
         return true;
     case WIRE_ID_SCENE:
-        session_acknowledge(request->scene.seq, scene(&request->scene));
+        tell_acknowledge(request->scene.seq, scene(&request->scene));
         return true;
     case WIRE_ID_FETCH:
         keep_answer(&request->fetch);

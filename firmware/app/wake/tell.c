@@ -22,6 +22,7 @@
 #include "hal/trace.h"
 
 #define FULL        255u
+#define ACK_BYTES   8u /* of a payload: most have short numbers */
 #define TRACE_BYTES (TRACE_ENTRIES * 8)
 
 static uint8_t payload[WIRE_MAX_PAYLOAD];
@@ -219,6 +220,12 @@ void tell_restarted_again(void)
 {
     tell.restarted.n = next_number();
     send((uint32_t)wire_encode_restarted(&tell.restarted, payload, sizeof payload));
+}
+
+void tell_acknowledge(uint32_t seq, uint32_t status)
+{
+    budget_spend(&tell.budget, ACK_BYTES, clock_ticks(), board.timer_hz);
+    session_acknowledge(seq, status);
 }
 
 void tell_need(uint32_t start, uint32_t count)

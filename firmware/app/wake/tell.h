@@ -23,6 +23,10 @@ void tell_summary(uint64_t now_ms, const duty_counts_t *counts, bool begin);
 void tell_restarted(const restart_t *restart);
 void tell_restarted_again(void);
 
+/* Answers a request that has nothing else to say: always, but of the bytes that are left for
+ * telemetry while an update needs the link. */
+void tell_acknowledge(uint32_t seq, uint32_t status);
+
 /* Samples that the sensor wants; count 0: the scene is over. */
 void tell_need(uint32_t start, uint32_t count);
 
