@@ -43,11 +43,13 @@ class Smp:
     Attributes:
         interrupted: asked while an answer is waited for; true ends that.
         said: the lines of text that the device has printed.
+        requests: how many were sent, those that were sent again too.
     """
 
     emulator: Emulator
     interrupted: Callable[[], bool] = lambda: False
     said: list[str] = field(default_factory=list)
+    requests: int = 0
 
     def __post_init__(self) -> None:
         self._sequence = 0
@@ -71,7 +73,8 @@ class Smp:
         request = struct.pack("!BBHHBB", *head) + content
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            self.emulator.transport.write(b"".join(packet.encode(request, LINE_LENGTH)))
+            self.send(b"".join(packet.encode(request, LINE_LENGTH)))
+            self.requests += 1
             if (answer := self._await(request, min(deadline, time.monotonic() + AGAIN_S))) is None:
                 continue
             found: dict[str, Any] = cbor2.loads(answer[8:])
@@ -89,16 +92,29 @@ class Smp:
         return None
 
     def _messages(self, timeout: float) -> list[bytes]:
-        """Return what has arrived; lines of text are noted."""
+        """Return what has arrived; everything else is heard."""
         found = []
-        for event in self._decoder.feed(self.emulator.transport.read(timeout)):
-            if isinstance(event, framing.Text):
-                self.said.append(str(event))
-            elif isinstance(event, framing.Smp) and (message := self._assembler.feed(event.line)):
+        for event in self._decoder.feed(self.receive(timeout)):
+            if not isinstance(event, framing.Smp):
+                self.hear(event)
+            elif message := self._assembler.feed(event.line):
                 found.append(message)
         if self.interrupted():
             raise Interrupted
         return found
+
+    def send(self, data: bytes) -> None:
+        """Send the bytes of a request."""
+        self.emulator.transport.write(data)
+
+    def receive(self, timeout: float) -> bytes:
+        """Return the bytes that have arrived, or none in that many seconds."""
+        return self.emulator.transport.read(timeout)
+
+    def hear(self, event: framing.Event) -> None:
+        """Take what is no message: lines of text are noted."""
+        if isinstance(event, framing.Text):
+            self.said.append(str(event))
 
     def listen(self, words: str) -> None:
         """Wait until the device prints a line that begins so."""

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.emulated.smp import Smp
 from torpor import emulate
@@ -91,10 +92,10 @@ def _with_main(file: Path, code: bytes) -> Callable[[bytes], bytes]:
 
 
 @functools.cache
-def kit(name: str) -> Kit:
+def kit(name: str, app: firmware.App = firmware.SERVE) -> Kit:
     """Build once in a session."""
     board = load_board(name)
-    made = firmware.build_images(board, MODEL, quiet=True)
+    made = firmware.build_images(board, MODEL, app=app, quiet=True)
     a, b = (made.firmware(slot) for slot in range(2))
     elves = [made.boot, a.with_suffix(".elf"), b.with_suffix(".elf")]
     architecture = board.core.architecture
@@ -112,20 +113,23 @@ def kit(name: str) -> Kit:
     )
 
 
-def start(of: Kit, flash: Path, content: bytes | None = None) -> Emulator:
-    """Switch a device on, whose flash has that content, or is new and has the old firmware."""
+def start(of: Kit, flash: Path, content: bytes | None = None, **options: Any) -> Emulator:
+    """Switch a device on, whose flash has that content, or is new and has the old firmware.
+
+    The options are those of emulate.start().
+    """
     file = FlashFile(of.board, flash)
     if content is None:
         file.program(of.offset(0), of.old.data)
     else:
         file.restore(content)
-    return emulate.start(of.board, of.boot, flash=flash)
+    return emulate.start(of.board, of.boot, flash=flash, **options)
 
 
 @functools.cache
-def in_the_field(name: str) -> bytes:
+def in_the_field(name: str, app: firmware.App = firmware.SERVE) -> bytes:
     """Return the flash of a device that runs and has confirmed old firmware and an old model."""
-    of = kit(name)
+    of = kit(name, app)
     with tempfile.TemporaryDirectory() as folder:
         with start(of, Path(folder) / "flash") as device:
             smp = Smp(device)

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Updates of a sleeping device: it goes on with its work, and telemetry does not hold them up."""
+
+import itertools
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.emulated import updatable
+from tests.emulated.conftest import require
+from tests.emulated.sleeper import PATIENCE_S, SLICE_S, events
+from tests.emulated.smp import Smp
+from tests.emulated.updatable import FIRST_MODEL, Kit
+from torpor.board import load_board
+from torpor.emulate import firmware
+from torpor.power.fields import find
+from torpor.scene import Scene, pack
+from torpor.wire import framing, records
+from torpor.wire.records import Record
+
+BOARD = "mps2_an386"
+BAUD = 115_200
+BUDGET = 0.05  # of the wire, for telemetry while an update needs it
+SAVED = 288  # bytes that may be sent at once
+
+pytestmark = [pytest.mark.emulated, pytest.mark.slow, pytest.mark.xdist_group("wake")]
+
+
+@dataclass
+class Ears(Smp):
+    """A client that hears records too.
+
+    Attributes:
+        heard: records, in order.
+        garbled: lines that were nothing.
+        before: sent in one piece with each request, before it.
+        flooded: how often.
+        sent, received: bytes, without those.
+    """
+
+    heard: list[Any] = field(default_factory=list)
+    garbled: int = 0
+    before: bytes = b""
+    flooded: int = 0
+    sent: int = 0
+    received: int = 0
+
+    def send(self, data: bytes) -> None:
+        self.sent += len(data)
+        self.flooded += bool(self.before)
+        super().send(self.before + data)
+
+    def receive(self, timeout: float) -> bytes:
+        data = super().receive(timeout)
+        self.received += len(data)
+        return data
+
+    def hear(self, event: framing.Event) -> None:
+        super().hear(event)
+        self.garbled += isinstance(event, framing.Dropped)
+        if isinstance(event, framing.Frame):
+            self.heard.append(records.decode(event.payload))
+
+    def of(self, kind: type) -> list[Any]:
+        return [record for record in self.heard if isinstance(record, kind)]
+
+    def until_heard(self, kind: type, count: int) -> None:
+        """Listen until so many records of a kind have come."""
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.of(kind)) < count:
+            assert time.monotonic() < deadline, (self.heard[-5:], self.said[-5:])
+            self._messages(SLICE_S)
+
+    def wait(self, request: Any) -> None:
+        """Send a request with a number, and listen until it is answered."""
+        super().send(line(request))
+        deadline = time.monotonic() + PATIENCE_S
+        while not any(r.seq == request.seq for r in self.of(records.Ack)):
+            assert time.monotonic() < deadline, (self.heard[-5:], self.said[-5:])
+            self._messages(SLICE_S)
+
+    def holds(self, data: bytes) -> bool:
+        """Return whether slot B begins so."""
+        of = kit()
+        assert of.board.flash
+        place = of.board.flash.origin + of.offset(1)
+        return self.emulator.debugger.read(place, len(data)) == data
+
+
+def line(record: Record) -> bytes:
+    return framing.encode_frame(records.encode(record))
+
+
+def kit() -> Kit:
+    return updatable.kit(BOARD, firmware.WAKE)
+
+
+@cache
+def busy_day() -> Scene:
+    """Return a scene of some hours in which somebody moves every two minutes."""
+    return events(4 * 3600, 7, 120).scene
+
+
+@contextmanager
+def device(folder: Path, scene: Scene | None, *, new: bool = False) -> Iterator[Ears]:
+    """Give a device with old firmware and model; time is skipped if it has a scene."""
+    require(load_board(BOARD))
+    content = None if new else updatable.in_the_field(BOARD, firmware.WAKE)
+    options: dict[str, Any] = {}
+    if scene is not None:
+        place = load_board(BOARD).scene
+        assert place
+        (folder / "scene").write_bytes(pack(scene))
+        options = {"memory": {place.origin: folder / "scene"}, "skip_idle": True}
+    with updatable.start(kit(), folder / "flash", content, **options) as emulator:
+        yield Ears(emulator)
+
+
+def assert_goes_on(decisions: list[Any]) -> None:
+    """Answers of one run: their time and their numbers only grow."""
+    assert len(decisions) > 1
+    for before, after in itertools.pairwise(decisions):
+        assert before.time < after.time and before.n < after.n
+
+
+# ---- it goes on with its work
+
+
+def test_the_first_firmware_of_a_device_confirms_itself(tmp_path: Path) -> None:
+    with device(tmp_path, busy_day(), new=True) as it:
+        it.until_heard(records.Decision, 2)
+        status = it.status()
+        (about,) = it.of(records.About)
+    assert status["running"][0] == 0
+    assert status["state"][0]["confirmed"] == 0
+    assert (about.firmware, about.model) == ("1.0.0", "")
+
+
+def test_a_model_takes_effect_between_two_inferences(tmp_path: Path) -> None:
+    """Without a restart; the scene goes on, and so do numbers and time."""
+    with device(tmp_path, busy_day()) as it:
+        it.until_heard(records.Decision, 2)
+        it.upload(FIRST_MODEL + 1, kit().models[1].data)
+        it.arm(kit().models[1].hash)
+        it.until_heard(records.About, 2)
+        here = len(it.of(records.Decision))
+        it.until_heard(records.Decision, here + 3)
+        status = it.status()
+    assert status["running"] == [0, FIRST_MODEL + 1]
+    assert [about.model for about in it.of(records.About)] == ["1.0.0", "2.0.0"]
+    assert len(it.of(records.Restarted)) == 1
+    assert_goes_on(it.of(records.Decision))
+    assert all(decision.source == 0 for decision in it.of(records.Decision))
+    assert it.garbled == 0
+
+
+def test_firmware_is_updated_while_the_device_answers(tmp_path: Path) -> None:
+    with device(tmp_path, busy_day()) as it:
+        it.until_heard(records.Decision, 1)
+        it.upload(0, kit().new.data)
+        during = len(it.of(records.Decision))
+        it.arm(kit().new.hash)
+        it.reset()
+        it.until_heard(records.Restarted, 2)
+        first = len(it.of(records.Decision))
+        it.until_heard(records.Decision, first + 2)
+        status = it.status()
+        abouts = it.of(records.About)
+    assert during > 1, "it has answered meanwhile"
+    assert status["running"] == [1, FIRST_MODEL]
+    assert [part["confirmed"] for part in status["state"]] == [1, FIRST_MODEL]
+    assert [(about.firmware, about.model) for about in abouts] == [
+        ("1.0.0", "1.0.0"),
+        ("2.0.0", "1.0.0"),
+    ]
+    assert_goes_on(it.of(records.Decision)[:first])
+    assert_goes_on(it.of(records.Decision)[first:])
+    told = it.of(records.Restarted)[1]
+    assert (told.kept, told.reason, told.resets, told.watchdogs) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["hung", "crashing"])
+def test_firmware_that_is_none_is_given_up_and_the_old_one_answers(
+    kind: str, tmp_path: Path
+) -> None:
+    with device(tmp_path, busy_day()) as it:
+        it.upload(0, getattr(kit(), kind).data)
+        it.arm(getattr(kit(), kind).hash)
+        it.reset()
+        here = len(it.of(records.Decision))
+        it.until_heard(records.Decision, here + 2)
+        assert it.status()["running"] == [0, FIRST_MODEL]
+    told = it.of(records.Restarted)[-1]
+    assert told.kept == 1
+    assert it.of(records.About)[-1].firmware == "1.0.0"
+
+
+# ---- the wire is the update's
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What an upload took.
+
+    Attributes:
+        management: bytes of it, both ways.
+        telemetry: bytes of records that came meanwhile.
+        told: of them, those that nobody waited for.
+        device_s: seconds on the device's clock.
+        busy_s: of them, those in which its CPU worked.
+    """
+
+    management: int
+    telemetry: int
+    told: int
+    device_s: float
+    busy_s: float
+
+    @property
+    def link_s(self) -> float:
+        """How long it takes over a wire of 115,200 baud, on which nothing is at the same time.
+
+        That of the emulator takes no time.
+        """
+        return (self.management + self.telemetry) * 10 / BAUD + self.busy_s
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Reads what the device knows about its time, through the debug port."""
+
+    it: Ears
+
+    def device_s(self) -> float:
+        """Return the time that its loop saw last."""
+        return self._read("app/wake/main.c", "timers.now")[0]
+
+    def busy_s(self) -> float:
+        """Return the time in which it did not sleep."""
+        return sum(self._read("app/wake/account.c", "residency.ticks")[1:])
+
+    def _read(self, source: str, name: str) -> list[float]:
+        (field,) = find(firmware_a(), source, name)
+        content = self.it.emulator.debugger.read(field.address, field.size)
+        hz = load_board(BOARD).timer.hz
+        return [ticks / hz for (ticks,) in struct.iter_unpack("<Q", content)]
+
+
+def firmware_a() -> Path:
+    return kit().boot.parents[1] / "motion-int8-wake" / "image" / "firmware-a.elf"
+
+
+def upload(it: Ears, *questions: Record) -> Upload:
+    """Upload firmware; with each message come questions, which the device answers before it."""
+    clock = Clock(it)
+    it.status()  # as every client begins; from now on the wire is the management's
+    start, busy, heard = clock.device_s(), clock.busy_s(), len(it.heard)
+    before = it.sent + it.received
+    it.before = b"".join(map(line, questions))
+    it.upload(0, kit().new.data)
+    it.before = b""
+    sizes = [(record, len(line(record))) for record in it.heard[heard:]]
+    telemetry = sum(size for _, size in sizes)
+    return Upload(
+        it.sent + it.received - before - telemetry,
+        telemetry,
+        sum(size for record, size in sizes if hasattr(record, "n")),
+        clock.device_s() - start,
+        clock.busy_s() - busy,
+    )
+
+
+QUESTIONS = (records.Ask(1000, 0), records.Ask(1001, 0), records.Ask(1002, 1))
+LOOKS = 5000  # numbers of questions from here on are those of look()
+
+
+def look(it: Ears) -> Any:
+    """Ask for a summary until there is one: the update is over then."""
+    count = len(it.of(records.Summary))
+    numbers = itertools.count(LOOKS)
+    while len(it.of(records.Summary)) == count:
+        it.wait(records.Ask(next(numbers), 1))
+    return it.of(records.Summary)[-1]
+
+
+@dataclass(frozen=True)
+class Flooded:
+    """Two uploads, and what was heard of the device with the second one.
+
+    Attributes:
+        quiet, upload: without and with a flood.
+        last: summary, when it was over.
+        it: who has heard it.
+        whole: what was uploaded is there.
+    """
+
+    quiet: Upload
+    upload: Upload
+    last: Any
+    it: Ears
+    whole: bool
+
+    @property
+    def numbered(self) -> list[Any]:
+        return [record for record in self.it.heard if hasattr(record, "n")]
+
+
+@cache
+def flooded() -> Flooded:
+    """Upload firmware to two devices, once in a session."""
+    with tempfile.TemporaryDirectory() as folder, device(Path(folder), None) as it:
+        it.until_heard(records.Label, 4)
+        quiet = upload(it)
+    with tempfile.TemporaryDirectory() as folder, device(Path(folder), None) as it:
+        it.until_heard(records.Label, 4)
+        return Flooded(quiet, upload(it, *QUESTIONS), look(it), it, it.holds(kit().new.data))
+
+
+def test_a_flood_of_records_delays_an_update_by_a_tenth_at_most() -> None:
+    """The flood is what a host asks for with each message; its questions are not counted."""
+    require(load_board(BOARD))
+    quiet, found = flooded().quiet, flooded().upload
+    assert found.told <= BUDGET * BAUD / 10 * found.device_s + SAVED
+    later = found.link_s - quiet.link_s
+    assert 0 < later <= 0.1 * max(quiet.link_s, found.device_s), (quiet, found)
+
+
+def test_that_flood_would_be_a_delay_if_nothing_were_held_back() -> None:
+    require(load_board(BOARD))
+    sizes = [len(line(record)) for record in flooded().numbered]
+    held_back = flooded().last.dropped * sum(sizes) / len(sizes)
+    assert held_back > 0.2 * flooded().quiet.management
+
+
+def test_what_is_held_back_is_counted_and_shows_in_the_numbers() -> None:
+    require(load_board(BOARD))
+    numbers = [record.n for record in flooded().numbered]
+    last = flooded().last
+    assert numbers == sorted(set(numbers))
+    assert last.dropped > 100
+    assert last.n + 1 == len(numbers) + last.dropped
+
+
+def test_every_question_and_every_message_of_the_flood_is_answered() -> None:
+    require(load_board(BOARD))
+    it = flooded().it
+    answers = [ack for ack in it.of(records.Ack) if ack.seq < LOOKS]
+    assert len(answers) == len(QUESTIONS) * it.flooded
+    assert all(answer.status == 0 for answer in answers)
+    assert it.garbled == 0
+    assert flooded().whole
