@@ -5,124 +5,26 @@
 import itertools
 import struct
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.emulated import updatable
 from tests.emulated.conftest import require
-from tests.emulated.sleeper import PATIENCE_S, SLICE_S, events
-from tests.emulated.smp import Smp
-from tests.emulated.updatable import FIRST_MODEL, Kit
+from tests.emulated.managed import BOARD, Ears, busy_day, device, firmware_a, kit, line
+from tests.emulated.updatable import FIRST_MODEL
 from torpor.board import load_board
-from torpor.emulate import firmware
 from torpor.power.fields import find
-from torpor.scene import Scene, pack
-from torpor.wire import framing, records
+from torpor.wire import records
 from torpor.wire.records import Record
 
-BOARD = "mps2_an386"
 BAUD = 115_200
 BUDGET = 0.05  # of the wire, for telemetry while an update needs it
 SAVED = 288  # bytes that may be sent at once
 
 pytestmark = [pytest.mark.emulated, pytest.mark.slow, pytest.mark.xdist_group("wake")]
-
-
-@dataclass
-class Ears(Smp):
-    """A client that hears records too.
-
-    Attributes:
-        heard: records, in order.
-        garbled: lines that were nothing.
-        before: sent in one piece with each request, before it.
-        flooded: how often.
-        sent, received: bytes, without those.
-    """
-
-    heard: list[Any] = field(default_factory=list)
-    garbled: int = 0
-    before: bytes = b""
-    flooded: int = 0
-    sent: int = 0
-    received: int = 0
-
-    def send(self, data: bytes) -> None:
-        self.sent += len(data)
-        self.flooded += bool(self.before)
-        super().send(self.before + data)
-
-    def receive(self, timeout: float) -> bytes:
-        data = super().receive(timeout)
-        self.received += len(data)
-        return data
-
-    def hear(self, event: framing.Event) -> None:
-        super().hear(event)
-        self.garbled += isinstance(event, framing.Dropped)
-        if isinstance(event, framing.Frame):
-            self.heard.append(records.decode(event.payload))
-
-    def of(self, kind: type) -> list[Any]:
-        return [record for record in self.heard if isinstance(record, kind)]
-
-    def until_heard(self, kind: type, count: int) -> None:
-        """Listen until so many records of a kind have come."""
-        deadline = time.monotonic() + PATIENCE_S
-        while len(self.of(kind)) < count:
-            assert time.monotonic() < deadline, (self.heard[-5:], self.said[-5:])
-            self._messages(SLICE_S)
-
-    def wait(self, request: Any) -> None:
-        """Send a request with a number, and listen until it is answered."""
-        super().send(line(request))
-        deadline = time.monotonic() + PATIENCE_S
-        while not any(r.seq == request.seq for r in self.of(records.Ack)):
-            assert time.monotonic() < deadline, (self.heard[-5:], self.said[-5:])
-            self._messages(SLICE_S)
-
-    def holds(self, data: bytes) -> bool:
-        """Return whether slot B begins so."""
-        of = kit()
-        assert of.board.flash
-        place = of.board.flash.origin + of.offset(1)
-        return self.emulator.debugger.read(place, len(data)) == data
-
-
-def line(record: Record) -> bytes:
-    return framing.encode_frame(records.encode(record))
-
-
-def kit() -> Kit:
-    return updatable.kit(BOARD, firmware.WAKE)
-
-
-@cache
-def busy_day() -> Scene:
-    """Return a scene of some hours in which somebody moves every two minutes."""
-    return events(4 * 3600, 7, 120).scene
-
-
-@contextmanager
-def device(folder: Path, scene: Scene | None, *, new: bool = False) -> Iterator[Ears]:
-    """Give a device with old firmware and model; time is skipped if it has a scene."""
-    require(load_board(BOARD))
-    content = None if new else updatable.in_the_field(BOARD, firmware.WAKE)
-    options: dict[str, Any] = {}
-    if scene is not None:
-        place = load_board(BOARD).scene
-        assert place
-        (folder / "scene").write_bytes(pack(scene))
-        options = {"memory": {place.origin: folder / "scene"}, "skip_idle": True}
-    with updatable.start(kit(), folder / "flash", content, **options) as emulator:
-        yield Ears(emulator)
 
 
 def assert_goes_on(decisions: list[Any]) -> None:
@@ -255,10 +157,6 @@ class Clock:
         return [ticks / hz for (ticks,) in struct.iter_unpack("<Q", content)]
 
 
-def firmware_a() -> Path:
-    return kit().boot.parents[1] / "motion-int8-wake" / "image" / "firmware-a.elf"
-
-
 def upload(it: Ears, *questions: Record) -> Upload:
     """Upload firmware; with each message come questions, which the device answers before it."""
     clock = Clock(it)
@@ -288,7 +186,7 @@ def look(it: Ears) -> Any:
     count = len(it.of(records.Summary))
     numbers = itertools.count(LOOKS)
     while len(it.of(records.Summary)) == count:
-        it.wait(records.Ask(next(numbers), 1))
+        it.answer(records.Ask(next(numbers), 1))
     return it.of(records.Summary)[-1]
 
 
