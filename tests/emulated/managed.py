@@ -101,8 +101,8 @@ def line(record: Record) -> bytes:
     return framing.encode_frame(records.encode(record))
 
 
-def kit() -> Kit:
-    return updatable.kit(BOARD, firmware.WAKE)
+def kit(board: str = BOARD) -> Kit:
+    return updatable.kit(board, firmware.WAKE)
 
 
 @cache
@@ -112,17 +112,19 @@ def busy_day() -> Scene:
 
 
 @contextmanager
-def device(folder: Path, scene: Scene | None, *, new: bool = False) -> Iterator[Ears]:
+def device(
+    folder: Path, scene: Scene | None, board: str = BOARD, *, new: bool = False
+) -> Iterator[Ears]:
     """Give a device with old firmware and model; time is skipped if it has a scene."""
-    require(load_board(BOARD))
-    content = None if new else updatable.in_the_field(BOARD, firmware.WAKE)
+    require(load_board(board))
+    content = None if new else updatable.in_the_field(board, firmware.WAKE)
     options: dict[str, Any] = {}
     if scene is not None:
-        place = load_board(BOARD).scene
+        place = load_board(board).scene
         assert place
         (folder / "scene").write_bytes(pack(scene))
         options = {"memory": {place.origin: folder / "scene"}, "skip_idle": True}
-    with updatable.start(kit(), folder / "flash", content, **options) as emulator:
+    with updatable.start(kit(board), folder / "flash", content, **options) as emulator:
         yield Ears(emulator)
 
 

@@ -64,11 +64,12 @@ def until_kept(it: Ears, wanted: int = ENOUGH) -> dict[int, Any]:
     return found
 
 
-def test_what_it_is_not_sure_of_is_kept_and_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("board", [BOARD, "riscv_virt"])
+def test_what_it_is_not_sure_of_is_kept_and_says_why(board: str, tmp_path: Path) -> None:
     model = load_model("motion")
     assert model.about.wake
     low = round(model.about.wake.samples.low * 255)
-    with device(tmp_path, busy_day()) as it:
+    with device(tmp_path, busy_day(), board) as it:
         found = until_kept(it)
         told = it.of(records.About)[-1].plan_crc
     assert list(found) == list(range(len(found)))
