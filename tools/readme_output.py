@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Puts what the demo really prints into README.md, between `<!-- demo -->` and `<!-- end -->`.
+"""Puts what the demos really print into README.md, between `<!-- demo -->` and `<!-- end -->`.
 
-`python tools/readme_output.py` builds and runs the demo; tests/docs/test_readme.py fails when a
-number in the README is more than 5 % off.
+`python tools/readme_output.py` builds and runs the demo, `python tools/readme_output.py wake` the
+one of the sleeping device (some minutes); tests/docs fails when a number in the README is more than
+5 % off.
 """
 
 import os
@@ -15,6 +16,7 @@ from torpor.paths import ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- demo -->\n```\n)(.*?)(```\n<!-- end -->)", re.S)
+WAKE_BLOCK = re.compile(r"(<!-- wake -->\n```\n)(.*?)(```\n<!-- end -->)", re.S)
 ROWS = 4
 TABLE_HEAD = 4  # lines above the first row: title, blank line, column names, rule
 
@@ -37,15 +39,35 @@ def numbers(text: str) -> dict[str, list[float]]:
     }
 
 
-def main() -> int:
-    """Run the demo and renew the README."""
-    command = [sys.executable, "-m", "torpor", "demo", "motion"]
+def wake_rows(text: str) -> dict[str, list[float]]:
+    """Return the numbers of each line of the table of `torpor demo wake`, by the scene's name."""
+    rows = re.findall(r"^ +([a-z]+(?: [a-z]+ \d+ dB)?) {2,}([\d, M.%]+)$", text, re.M)
+    return {
+        name: [float(number.replace(",", "")) for number in re.findall(r"[\d,.]+", row)]
+        for name, row in rows
+    }
+
+
+def printed(*words: str) -> str:
+    """Return what a demo prints on a terminal of 80 columns."""
+    command = [sys.executable, "-m", "torpor", "demo", *words]
     environment = os.environ | {"COLUMNS": "80"}
     shown = subprocess.run(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
-    fresh = excerpt(shown.stdout)
-    text = BLOCK.sub(lambda match: match[1] + fresh + match[3], README.read_text())
+    return shown.stdout
+
+
+def main() -> int:
+    """Run a demo and renew the README."""
+    text = README.read_text()
+    if sys.argv[1:] == ["wake"]:
+        lines = [line.rstrip() for line in printed("wake").splitlines()]
+        fresh = "\n".join(lines) + "\n"
+        text = WAKE_BLOCK.sub(lambda match: match[1] + fresh + match[3], text)
+    else:
+        fresh = excerpt(printed("motion"))
+        text = BLOCK.sub(lambda match: match[1] + fresh + match[3], text)
     README.write_text(text)
     return 0
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tools import readme_updates
-from tools.readme_output import BLOCK, README, excerpt, numbers
+from tools.readme_output import BLOCK, README, WAKE_BLOCK, excerpt, numbers, printed, wake_rows
 from torpor.paths import ROOT
 
 PRINTED = """\
@@ -68,3 +68,39 @@ def test_the_update_in_the_readme_says_what_an_update_says() -> None:
     assert block is not None
     words = readme_updates.words_of
     assert words(block[2]) == words(readme_updates.session()), "python -m tools.readme_updates"
+
+
+WAKE = """\
+  scene               events   found   ratio   mAh/d
+ ────────────────────────────────────────────────────
+  alexa quiet 24 dB       28      23    7.0%     128
+  motion                   6       6    6.4%   0.538
+"""
+
+
+def test_lines_of_scenes_are_read_by_their_names() -> None:
+    assert wake_rows(WAKE) == {
+        "alexa quiet 24 dB": [28, 23, 7.0, 128],
+        "motion": [6, 6, 6.4, 0.538],
+    }
+
+
+def test_the_readme_shows_a_sleeping_device_that_misses_one_event_at_most() -> None:
+    found = WAKE_BLOCK.search(README.read_text())
+    assert found
+    rows = wake_rows(found[2])
+    assert len(rows) == 7
+    for name, (events, asleep, always, _wakes, _work, ratio, _charge) in rows.items():
+        assert always - asleep <= 1, name
+        assert events >= always
+        assert ratio <= 10, name
+
+
+@pytest.mark.emulated
+@pytest.mark.slow
+def test_the_sleeping_device_of_the_readme_is_the_one_that_there_is() -> None:
+    found = WAKE_BLOCK.search(README.read_text())
+    assert found
+    shown = wake_rows(found[2])["motion"]
+    fresh = wake_rows(printed("wake", "--scene", "motion"))["motion"]
+    assert fresh == pytest.approx(shown, rel=0.05)

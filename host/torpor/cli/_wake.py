@@ -37,16 +37,16 @@ def cases(kind: str, seconds: float) -> list[Case]:
 def table(outcomes: Sequence[Outcome], board: str) -> Table:
     """Return one line a scene."""
     found = Table(box=box.HORIZONTALS, title=f"asleep, and always on beside it, on {board}")
-    found.add_column("scene", no_wrap=True)
+    found.add_column("scene")
     for name in ("events", "found", "always", "wakes", "work/s", "ratio", "mAh/d"):
         found.add_column(name, justify="right", no_wrap=True)
     for one in outcomes:
         found.add_row(
             scene_name(one.case),
             *map(str, (one.events, one.gated.hits, one.always.hits, one.gated.wakes)),
-            f"{one.gated.instructions / 1000:,.0f} k",
+            f"{one.gated.instructions / 1e6:.2f} M",
             f"{one.ratio:.1%}",
-            f"{one.gated.mah_per_day:.2f}",
+            f"{one.gated.mah_per_day:.3g}",
         )
     found.caption = (
         "found: events answered; always: by the device that never sleeps. work: instructions, "

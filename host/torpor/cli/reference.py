@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Write the reference of a model's training data: a device measures drift by it.
+"""Write down what a model was trained on: devices measure drift by it.
 
 The build puts models/NAME/reference.json into the plan of a device that wakes by itself. Made anew
 from the training windows whenever the model is trained anew.

@@ -23,8 +23,7 @@ static struct {
 
 static int16_t *block_at(uint32_t number)
 {
-    return wake_config.history +
-           (number % wake_config.history_blocks) * wake_config.format.block;
+    return wake_config.history + (number % wake_config.history_blocks) * wake_config.format.block;
 }
 
 void window_start(void)
@@ -41,10 +40,21 @@ int16_t *window_slot(void)
     return block_at(sound.written++);
 }
 
+/* Windows of a wake are those that a device which never sleeps would have: they begin at multiples
+ * of their rows, counted from the first slice. */
+static uint32_t aligned(uint32_t block)
+{
+    uint32_t slices = wake_config.format.block / FEATURES_SLICE;
+    while (block * slices % wake_config.rows != 0) {
+        block--;
+    }
+    return block;
+}
+
 void window_begin(void)
 {
     uint32_t known = wake_config.before + 1u;
-    sound.read = sound.written > known ? sound.written - known : 0;
+    sound.read = sound.written > known ? aligned(sound.written - known) : 0;
     sound.slice = 0;
     sound.rows = 0;
     features_resume();
