@@ -3,7 +3,9 @@
 """Updates of a sleeping device: it goes on with its work, and telemetry does not hold them up."""
 
 import itertools
+import json
 import struct
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from functools import cache
@@ -12,10 +14,14 @@ from typing import Any
 
 import pytest
 
+from tests.emulated import updatable
 from tests.emulated.conftest import require
-from tests.emulated.managed import BOARD, Ears, busy_day, device, firmware_a, kit, line
+from tests.emulated.managed import BOARD, Ears, at_port, busy_day, device, firmware_a, kit, line
+from tests.emulated.processes import TORPOR
 from tests.emulated.updatable import FIRST_MODEL
+from tests.monitor.commands import lines_until, running
 from torpor.board import load_board
+from torpor.emulate import firmware
 from torpor.power.fields import find
 from torpor.wire import records
 from torpor.wire.records import Record
@@ -104,6 +110,30 @@ def test_firmware_that_is_none_is_given_up_and_the_old_one_answers(
     told = it.of(records.Restarted)[-1]
     assert told.kept == 1
     assert it.of(records.About)[-1].firmware == "1.0.0"
+
+
+def test_torpor_update_does_it_and_the_monitor_sees_the_same_device(tmp_path: Path) -> None:
+    """As a user types it: model, firmware, and a look at who is there now."""
+    require(load_board(BOARD))
+    (tmp_path / "flash").write_bytes(updatable.in_the_field(BOARD, firmware.WAKE))
+    with at_port(tmp_path / "flash", tmp_path / "port"):
+        for image, words in (
+            (kit().models[1], "2.0.0 in model slot 1 runs and is confirmed\n"),
+            (kit().new, "2.0.0 in slot B runs and is confirmed\n"),
+        ):
+            (tmp_path / "image.bin").write_bytes(image.data)
+            assert torpor("update", tmp_path / "image.bin", "--port", tmp_path / "port") == words
+        with running("--json", tmp_path / "port") as process:
+            about = json.loads(lines_until(process, '"type": "about"')[-1])
+    assert (about["firmware"], about["model"], about["sensor"]) == ("2.0.0", "2.0.0", "motion")
+
+
+def torpor(*words: object) -> str:
+    done = subprocess.run(
+        [TORPOR, *map(str, words)], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 # ---- the wire is the update's
