@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * app/serve/main.c as a function that returns where the CPU would sleep, on a CPU of the tests' own.
+ * app/serve/main.c as a function that returns where the CPU would sleep, on a CPU of the tests'
+ * own.
  */
 #define main firmware_main
 #include "app/serve/main.c"

@@ -152,9 +152,7 @@ def test_the_command_writes_what_is_committed(
     assert capsys.readouterr().out == committed
 
 
-@pytest.mark.parametrize(
-    ("name", "said"), [("alexa", "without training data"), ("moton", "moton")]
-)
+@pytest.mark.parametrize(("name", "said"), [("alexa", "without training data"), ("moton", "moton")])
 def test_a_model_without_training_data_has_no_reference(name: str, said: str) -> None:
     with pytest.raises(TorporError, match=said):
         dispatch(["reference", name])

@@ -25,6 +25,9 @@ from torpor import emulate
 from torpor.board import Board, load_board
 from torpor.emulate import firmware
 from torpor.errors import UsageError
+from torpor.paths import APPS
+from torpor.scene.emulated import place
+from torpor.scene.scene import read
 
 PUMP_SECONDS = 0.1  # until a button is noticed while nothing is said
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -75,6 +78,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of models/, or a quantized FILE.tflite; default: motion",
     )
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
+    parser.add_argument(
+        "--app",
+        choices=APPS,
+        default=APPS[0],
+        help="what the firmware does: serve a host, or sleep and wake; default: %(default)s",
+    )
+    parser.add_argument(
+        "--scene",
+        type=Path,
+        metavar="FILE",
+        help="what the sensor of a sleeping device measures: see torpor replay --keep",
+    )
     parser.add_argument("--elf", type=Path, help="the firmware to run; nothing is built")
     parser.add_argument(
         "--flash",
@@ -98,11 +113,11 @@ def _model(words: str) -> str | Path:
     return Path(words) if words.endswith(".tflite") else words
 
 
-def _updatable(board: Board, model: str | Path, bits: int, flash: Path) -> Path:
+def _updatable(board: Board, model: str | Path, bits: int, app: firmware.App, flash: Path) -> Path:
     """Build bootloader and images, return the former; a flash that is new gets the firmware."""
     if board.slots is None:
         raise UsageError(f"board '{board.name}' has no slots for updates", "leave --flash out")
-    made = firmware.build_images(board, model, bits)
+    made = firmware.build_images(board, model, bits, app=app)
     is_new = not flash.exists()
     file = emulate.FlashFile(board, flash)
     if is_new:
@@ -115,9 +130,18 @@ def _elf(args: argparse.Namespace, board: Board) -> Path:
     """Return what is to run, built if need be."""
     if args.elf:
         return Path(args.elf)
+    app, model = firmware.App(args.app), _model(args.model)
     if args.flash:
-        return _updatable(board, _model(args.model), args.bits, args.flash)
-    return firmware.build(board.name, _model(args.model), args.bits).elf
+        return _updatable(board, model, args.bits, app, args.flash)
+    return firmware.build(board.name, model, args.bits, app=app).elf
+
+
+def _memory(board: Board, scene: Path | None) -> dict[int, Path]:
+    """Return where a scene goes."""
+    if scene is None:
+        return {}
+    read(scene)  # names what is wrong with it
+    return place(board, scene, "feed it over the serial port: torpor replay FILE --port PORT")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -133,6 +157,7 @@ def run(args: argparse.Namespace) -> int:
                 flash=args.flash,
                 icount_shift=args.icount,
                 skip_idle=args.skip_idle,
+                memory=_memory(board, args.scene),
             ) as emulator,
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,
         ):

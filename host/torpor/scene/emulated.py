@@ -52,13 +52,21 @@ def started(
 
 
 def _memory(board: Board, scene: Scene, folder: Path) -> dict[int, Path]:
-    content = pack(scene)
+    path = folder / "scene"
+    path.write_bytes(pack(scene))
+    return place(board, path, "it can come over the wire: --frames")
+
+
+def place(board: Board, file: Path, hint: str) -> dict[int, Path]:
+    """Return where the file of a scene goes, for `emulate.start`.
+
+    Raises:
+        UsageError: it does not fit into the board's memory.
+    """
+    content = file.read_bytes()
     if not holds(board, content):
         size = board.scene.size if board.scene else 0
         raise UsageError(
-            f"the scene has {len(content):,} bytes, board '{board.name}' room for {size:,}",
-            "it can come over the wire: --frames",
+            f"the scene has {len(content):,} bytes, board '{board.name}' room for {size:,}", hint
         )
-    path = folder / "scene"
-    path.write_bytes(content)
-    return {board.scene.origin if board.scene else 0: path}
+    return {board.scene.origin if board.scene else 0: file}
