@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """How a board may be emulated otherwise: its time, and files in its memory."""
 
+import contextlib
 import itertools
 import random
 import re
@@ -9,7 +10,9 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +24,16 @@ from torpor.board import Board, Memory, load_board
 from torpor.emulate import qemu
 from torpor.errors import DeviceError, UsageError
 from torpor.link import DeviceClient, open_transport
+from torpor.link.transport import Transport
 from torpor.paths import FIRMWARE, ROOT
+from torpor.scene.scene import Scene, write
+from torpor.wire import framing, records
 
 sys.path.insert(0, str(ROOT / "site_scons"))
 from torpor_build import config, steps
 
 EMULATED = [name for name in BOARDS if load_board(name).memory]
+PATIENCE_S = 60
 NOISE = 0x4000  # bytes at the beginning of the RAM
 CONTENT = random.Random(5).randbytes(10_001)
 
@@ -263,3 +270,53 @@ def test_an_edge_at_a_pin_that_nobody_watches_is_nothing(name: str) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert ("has no button" in process.stderr.read()) == (name != "native")
+
+
+@pytest.mark.emulated
+def test_emulate_runs_a_sleeping_device_with_a_scene(tmp_path: Path) -> None:
+    """From memory, as its `need` of nothing says when the scene is over."""
+    require(load_board("mps2_an386"))
+    file = tmp_path / "scene"
+    write(Scene(rate_hz=10, samples=40, base=(0,) * 6, seed=1), file)
+    words = ["emulate", "--app", "wake", "--scene", str(file), "--skip-idle"]
+    process = subprocess.Popen(
+        [TORPOR, *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        assert process.stdout
+        path = process.stdout.readline().strip()
+        with contextlib.closing(open_transport(path)) as port:
+            assert heard(port, records.Need).count == 0
+    finally:
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+
+
+def heard(port: Transport, kind: type[records.Record]) -> Any:
+    """Return the next record of a kind; the device is asked for it again and again."""
+    decoder, deadline = framing.Decoder(), time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        port.write(framing.encode_frame(records.encode(records.Ask(1, 3))))
+        for event in decoder.feed(port.read(0.2)):
+            if isinstance(event, framing.Frame):
+                record = records.decode(event.payload)
+                if isinstance(record, kind):
+                    return record
+    raise AssertionError(f"no {kind.__name__}")
+
+
+@pytest.mark.parametrize(
+    ("board", "said"), [("microbit", "room for 0"), ("mps2_an386", "no scene")]
+)
+def test_emulate_names_a_scene_that_it_cannot_use(board: str, said: str, tmp_path: Path) -> None:
+    require(load_board(board))
+    file = tmp_path / "scene"
+    if said == "no scene":
+        file.write_bytes(b"something else")
+    else:
+        write(Scene(rate_hz=10, samples=40, base=(0,) * 6, seed=1), file)
+    words = [TORPOR, "emulate", "--board", board, "--app", "wake", "--scene", str(file)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -196,6 +196,15 @@ def test_it_asks_again_each_second_until_samples_come(device: Maker) -> None:
     assert len(needs) == 5 and len({(n.start, n.count) for n in needs}) == 1
 
 
+def test_the_end_of_a_scene_is_told_once_and_whenever_it_is_asked_for(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(5))
+    made.start()
+    assert of(records.Need, made.run(1, records.Ask(1, 3))) == []
+    assert of(records.Need, made.run(10)) == [records.Need(50, 0)]
+    assert of(records.Need, made.run(10, records.Ask(2, 3))) == [records.Need(50, 0)]
+
+
 def test_it_is_awake_only_for_blocks_and_the_watchdog_while_it_waits(device: Maker) -> None:
     made = device()
     made.start()

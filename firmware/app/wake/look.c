@@ -209,6 +209,13 @@ void look_end(void)
         if (duty_time(&look.duty, config) > begun) {
             look_summary(true);
         }
+        look_tell_end();
+    }
+}
+
+void look_tell_end(void)
+{
+    if (look.ended) {
         tell_need(look_blocks() * wake_config.format.block, 0);
     }
 }

@@ -36,6 +36,9 @@ void look_summary(bool end);
 /* There will be no more blocks: sends the last summary, once, and says that the scene is over. */
 void look_end(void);
 
+/* Says so again, if it is over. */
+void look_tell_end(void);
+
 /* Sends `about` and the labels. */
 void look_about(void);
 

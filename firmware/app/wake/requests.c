@@ -43,7 +43,9 @@ static uint32_t answer_ask(uint32_t what)
         tell_restarted_again();
         return WIRE_OK;
     case ASK_NEED:
-        (void)requests_need(true);
+        if (!requests_need(true)) {
+            look_tell_end();
+        }
         return WIRE_OK;
     default:
         return WIRE_BAD_REQUEST;
