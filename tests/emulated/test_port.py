@@ -64,6 +64,21 @@ def heard(emulator: Emulator, words: bytes, found: bytes = b"") -> bytes:
     return found
 
 
+def test_a_device_that_says_nothing_is_nudged_until_its_power_goes(
+    boot: Path, tmp_path: Path
+) -> None:
+    nudges = []
+    with emulate.start("native", boot, flash=tmp_path / "flash") as device:
+        assert device.transport.nudge is None, "a process needs none"
+        device.transport.nudge = lambda: nudges.append(len(nudges))
+        heard(device, b"start 0\n")
+        assert not nudges
+        assert device.transport.read(0.01) == device.transport.read(0) == b""
+        assert nudges == [0, 1]
+        device.power_cut()
+        assert device.transport.nudge is None
+
+
 def test_the_port_goes_on_with_the_next_process(boot: Path, tmp_path: Path) -> None:
     with emulate.start("native", boot, flash=tmp_path / "flash") as device:
         for start in range(3):

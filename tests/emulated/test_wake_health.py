@@ -180,7 +180,7 @@ def stop_before_sleep(listener: Listener) -> None:
     debugger.pause()
     debugger.set_places(here)
     debugger.resume()
-    assert debugger.has_stopped(60)
+    listener.until(debugger.has_stopped)
     debugger.clear_places(here)
 
 
@@ -193,7 +193,7 @@ def test_without_a_watchdog_a_reset_from_outside_keeps_the_steps(kind: str, tmp_
         debugger.pause()
         debugger.set_places(here)
         debugger.resume()
-        assert debugger.has_stopped(60)
+        listener.until(debugger.has_stopped)
         debugger.clear_places(here)
         debugger.resume()
         listener.emulator.reset()

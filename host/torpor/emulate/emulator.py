@@ -185,6 +185,8 @@ class Emulator:
         self._starts += 1
         self._is_on = True
         self.transport.plug(started.uart)
+        if self._setup.skip_idle and started.monitor:
+            self.transport.nudge = started.monitor.nudge
         if started.debugger:
             if self._next_cut:
                 self._next_cut.begin(started.debugger)

@@ -4,6 +4,7 @@
 
 import select
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from torpor.emulate.child import ChildTransport
@@ -27,10 +28,12 @@ class Port:
 
     Attributes:
         guard: what is looked after in `read`, or None.
+        nudge: called when a `read` has waited in vain, or None.
     """
 
     def __init__(self) -> None:
         self.guard: Guard | None = None
+        self.nudge: Callable[[], None] | None = None
         self._device: ChildTransport | None = None
         self._kept = b""
         self._closed = False
@@ -41,7 +44,7 @@ class Port:
 
     def unplug(self) -> None:
         """Disconnect from a process that has ended; what it has said is kept."""
-        self.guard = None
+        self.guard = self.nudge = None
         if self._device is None:
             return
         try:
@@ -70,6 +73,8 @@ class Port:
             guards: list[Any] = [] if self.guard is None else [self.guard]
             ready, _, _ = select.select([self, *guards], [], [], wait)
             if not ready:
+                if self.nudge:
+                    self.nudge()
                 return b""
             if self.guard and self.guard in ready:
                 self.guard.attend()  # which may cut the power: look again who is there
