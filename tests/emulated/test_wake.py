@@ -3,7 +3,6 @@
 """The sleeping device that ships, in the same scene on every board: from memory, over the wire."""
 
 import json
-import shutil
 import subprocess
 from functools import cache
 from typing import Any
@@ -13,10 +12,19 @@ import pytest
 from tests.emulated import sleeper
 from tests.emulated.conftest import require
 from tests.emulated.processes import TORPOR
-from tests.emulated.sleeper import decided, events, fingerprint, from_memory, over_the_wire, story
+from tests.emulated.sleeper import (
+    decided,
+    events,
+    fingerprint,
+    from_memory,
+    living,
+    over_the_wire,
+    story,
+)
 from torpor.board import load_board
 from torpor.emulate import firmware
 from torpor.model import load_model
+from torpor.scene import Scene
 from torpor.wire import records
 
 IN_MEMORY = ("mps2_an386", "mps2_an505", "mps3_an547", "riscv_virt")
@@ -93,6 +101,24 @@ def test_one_that_never_sleeps_finds_the_same() -> None:
     assert inferences == blocks - (wake.trigger.debounce - 1)  # with each but the first
 
 
+def test_a_button_wakes_a_process_of_this_computer() -> None:
+    """On the clock of the wall; nothing moves."""
+    still = Scene(rate_hz=10, samples=6000, base=(0,) * 6, noise=3, seed=1)
+    with living("native", still) as listener:
+        listener.until_heard(records.About)
+        listener.emulator.edge()
+        number = iter(range(1, 1000))
+
+        def woken() -> bool:
+            listener.ask(records.Ask(next(number), 1))
+            listener.listen()
+            return any(summary.wakes for summary in listener.of(records.Summary))
+
+        listener.until(woken)
+        (first_one, *_) = [s for s in listener.of(records.Summary) if s.wakes]
+        assert (first_one.wakes, first_one.inferences) == (1, 0)
+
+
 # ---- torpor demo wake
 
 
@@ -125,7 +151,6 @@ def test_in_a_scene_of_motion_a_tenth_of_the_work_finds_as_much() -> None:
     assert_worth_it(found)
 
 
-@pytest.mark.skipif(not shutil.which("espeak-ng"), reason="espeak-ng is not installed")
 def test_in_quiet_rooms_a_tenth_of_the_work_hears_as_much() -> None:
     require(load_board("mps2_an386"))
     found = compared("--scene", "quiet", "--seconds", "130")
