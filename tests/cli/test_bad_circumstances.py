@@ -154,7 +154,7 @@ def test_a_name_that_is_too_long_is_a_mistake_in_words(words: list[str]) -> None
 def test_what_is_no_model_is_answered_with_the_known_ones(name: str, text: str) -> None:
     error = torpor(name, text, code=2).stderr.decode()
     assert error.splitlines()[0] == f"torpor: unknown model '{text}'"
-    assert "known: motion" in error
+    assert "known: alexa, motion" in error
 
 
 @pytest.mark.parametrize("name", ["", "main", "__init__", "cli", "Models", "/bin/sh"])

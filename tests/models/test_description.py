@@ -20,8 +20,8 @@ SOUND: Table = tomllib.loads((MODELS / "motion" / "model.toml").read_text())
 PACKAGED: Table = tomllib.loads((MODELS / "alexa" / "model.toml").read_text())
 LEFT_OUT = (
     *("wake", "wake.before", "wake.longest", "wake.latch", "wake.counts"),
-    *("wake.trigger.every_s", "wake.trigger.windows", "wake.gate.channels"),
-    *("wake.decision.ignored", "wake.decision.deadline_ms"),
+    *("wake.trigger.above", "wake.trigger.still", "wake.trigger.every_s", "wake.trigger.windows"),
+    *("wake.gate.channels", "wake.decision.ignored", "wake.decision.deadline_ms"),
 )
 """Keys that have a default, besides all of [wake.policy] and [wake.samples]."""
 
