@@ -185,9 +185,11 @@ void look_hold(void)
     look.held = true;
 }
 
+/* What came meanwhile is not made up for. */
 void look_release(void)
 {
     look.held = false;
+    window_begin();
     stage_begin();
 }
 

@@ -123,7 +123,8 @@ static void on_timer(uint32_t id, uint64_t time)
     }
 }
 
-/* Whatever else was done may have set a timer: it is looked at before each sleep. */
+/* Whatever else was done may have set a timer: it is looked at before each sleep. So an alarm has
+ * no handler of its own. */
 static void look_at_timers(void)
 {
     uint32_t id;
@@ -134,15 +135,10 @@ static void look_at_timers(void)
     alarm_set(timers_next(&timers, time));
 }
 
-static void on_alarm(void)
-{
-}
-
 static loop_t loop = {
     .handlers =
         {
             [EVENT_BLOCK] = on_block,
-            [EVENT_ALARM] = on_alarm,
             [EVENT_RECEIVED] = on_received,
             [EVENT_PIN] = on_pin,
         },
