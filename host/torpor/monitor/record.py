@@ -92,7 +92,28 @@ class Session:
     devices: dict[str, str]
 
 
-class Recorder:
+class _File:
+    """An open database. A context manager: leaving it lets go of the file."""
+
+    _db: sqlite3.Connection
+
+    def close(self) -> None:
+        """Let go of the file; what is in the write-ahead log goes into it."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Recorder(_File):
     """Writes one session at the end of a recording, which is made if it is not there.
 
     Args:
@@ -155,21 +176,6 @@ class Recorder:
         places = ", ".join("?" * len(values))
         self._db.execute(f"INSERT INTO {table} VALUES ({places})", values)  # noqa: S608 - ours
 
-    def close(self) -> None:
-        """End the session; the write-ahead log goes into the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def _row_crc(*values: object) -> int:
     """Return the CRC-32 (zlib) of seq, session, time, device, kind, and payload (in hexadecimal) or
@@ -177,7 +183,7 @@ def _row_crc(*values: object) -> int:
     return zlib.crc32(json.dumps(values).encode())
 
 
-class Recording:
+class Recording(_File):
     """Reads a recording.
 
     Args:
@@ -250,21 +256,6 @@ class Recording:
         if isinstance(record, Unknown):
             raise RecordingError(f"{self._path} is damaged: a record is {record.reason}")
         return record
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _session(number: int, started: float, schema: int, limits: str, devices: str) -> Session:
