@@ -59,3 +59,12 @@ void start_sleep(const loop_t *loop)
     }
     cpu_irq_restore(irq);
 }
+
+void start_sleep_deep(const loop_t *loop)
+{
+    uint32_t irq = cpu_irq_disable();
+    if (!loop_pending(loop)) {
+        cpu_sleep_deep();
+    }
+    cpu_irq_restore(irq);
+}

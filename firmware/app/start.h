@@ -17,4 +17,7 @@ restart_t start(void);
  * interrupts are disabled, and one that is pending ends the sleep. */
 void start_sleep(const loop_t *loop);
 
+/* The same, with cpu_sleep_deep(): bytes that come over the wire meanwhile may be lost. */
+void start_sleep_deep(const loop_t *loop);
+
 #endif

@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TIMERS 4
+#define TIMERS 5
 
 /* All zero: time 0, nothing is set. Members are private. */
 typedef struct {

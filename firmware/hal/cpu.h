@@ -27,6 +27,14 @@ void cpu_irq_enable(void);
  * be lost. The interrupt itself is taken at the following cpu_irq_restore(). */
 void cpu_sleep(void);
 
+/* As cpu_sleep(), in the deepest state of the chip that an alarm (hal/alarm.h), an edge at the pin
+ * (hal/pin.h) or a falling edge of the UART's line ends, and that keeps all RAM; hal/clock.h goes
+ * on. When it returns the chip is as it was before, clocks too. It may return with nothing pending.
+ * The bytes that the UART receives while the chip wakes may be lost, or damaged: whoever wants to
+ * be heard sends an end of line first, and waits 10 ms. Where nothing is deeper it is cpu_sleep().
+ * Call it as cpu_sleep(). */
+void cpu_sleep_deep(void);
+
 /* Resets the chip; hal/restart.h tells the next run why. Does not return. */
 void cpu_reset(void) __attribute__((noreturn));
 

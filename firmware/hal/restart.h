@@ -17,6 +17,18 @@
 #define RESTART_WATCHDOG 18u
 #define RESTART_FAULT    19u
 
+/* What the chip itself says of the reset, with the numbers of the record `restarted`. */
+typedef enum {
+    RESTART_CAUSE_UNKNOWN = 0, /* it does not say */
+    RESTART_CAUSE_POWER = 1,   /* power came */
+    RESTART_CAUSE_BROWN_OUT = 2,
+    RESTART_CAUSE_PIN = 3,
+    RESTART_CAUSE_SOFTWARE = 4, /* cpu_reset(), or a debugger */
+    RESTART_CAUSE_WATCHDOG = 5,
+    RESTART_CAUSE_LOCKUP = 6, /* a fault in a fault handler */
+    RESTART_CAUSE_WAKE = 7    /* from a state that loses RAM */
+} restart_cause_t;
+
 /* Why the last run ended. `reason` is one of update/reason.h; 0 with `kept`: a reset that nobody
  * has explained (the reset pin, a debugger, a hang that something outside has ended). */
 typedef struct {
@@ -27,6 +39,7 @@ typedef struct {
     uint32_t lr;
     uint32_t cfsr; /* the CPU's own word about a fault: CFSR where there is one (Armv7-M, Armv8-M),
                       mcause (RISC-V), si_code of the signal (a process); 0: none */
+    uint8_t cause; /* restart_cause_t */
 } restart_t;
 
 /* What the bootloader tells the application that it starts. */
@@ -36,7 +49,9 @@ typedef struct {
     bool trial;        /* it has to confirm itself */
 } handoff_t;
 
-/* Returns why the last run ended and forgets it: a second call returns `kept` with reason 0.
+/* Returns why the last run ended and forgets it. Power loss and brown-out are never `kept`,
+ * whatever is still in RAM; a watchdog that left no word of its own is RESTART_WATCHDOG, a lockup
+ * RESTART_FAULT: a second call returns `kept` with reason 0.
  * Call once at start. */
 restart_t restart_take(void);
 

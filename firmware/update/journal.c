@@ -26,18 +26,18 @@ typedef enum { RECORD_FREE, RECORD_TORN, RECORD_VALID } record_state_t;
 
 static uint32_t capacity(const update_layout_t *layout)
 {
-    uint32_t bytes = layout->erase_size;
+    uint32_t bytes = layout->journal_block;
     return (bytes < JOURNAL_BLOCK_BYTES ? bytes : JOURNAL_BLOCK_BYTES) / JOURNAL_RECORD_BYTES;
 }
 
 static uint32_t block_count(const update_layout_t *layout)
 {
-    return layout->journal.size / layout->erase_size;
+    return layout->journal.size / layout->journal_block;
 }
 
 static uint32_t place(const update_layout_t *layout, uint32_t block, uint32_t index)
 {
-    return layout->journal.offset + block * layout->erase_size + index * JOURNAL_RECORD_BYTES;
+    return layout->journal.offset + block * layout->journal_block + index * JOURNAL_RECORD_BYTES;
 }
 
 static uint32_t record_crc(const journal_record_t *record)

@@ -19,7 +19,7 @@
 /* Slots are numbered through: 0 and 1 firmware (A and B), from 2 on models. */
 typedef enum { UPDATE_FIRMWARE = 0, UPDATE_MODEL = 1, UPDATE_COMPONENTS = 2 } update_component_t;
 
-/* Part of the flash; offset and size are multiples of the erase size. */
+/* Part of the flash; offset and size are multiples of the erase size (of journal_block). */
 typedef struct {
     uint32_t offset;
     uint32_t size;
@@ -30,6 +30,7 @@ typedef struct {
     uint32_t erase_size;     /* bytes of a block, a power of two from 512 on */
     uint32_t write_size;     /* bytes of a unit, a power of two from 1 to 32 */
     uint32_t erase_step;     /* blocks that are erased in a second or less; at least 1 */
+    uint32_t journal_block;  /* bytes of an erase block of the journal, where they are smaller */
     update_region_t journal; /* at least two blocks */
     update_region_t slots[UPDATE_SLOTS];
     uint32_t link[UPDATE_FIRMWARE_SLOTS]; /* address that an image in the slot is linked for */

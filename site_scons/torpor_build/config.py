@@ -82,6 +82,7 @@ def layout_source(board: Board) -> str:
         f"    .erase_size = {board.flash.erase_size:#x}u,\n"
         f"    .write_size = {board.flash.write_size}u,\n"
         f"    .erase_step = {max(1000 // board.flash.erase_ms, 1)}u,\n"
+        f"    .journal_block = {board.journal_block:#x}u,\n"
         f"    .journal = {_region(journal, board.flash)},\n"
         f"    .slots = {{\n{slots}    }},\n"
         f"    .link = {{{links[0]:#x}u, {links[1] if board.links == 2 else links[0]:#x}u}},\n"

@@ -22,6 +22,8 @@ from torpor_build.options import Options
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
 DRIVERS = ("alarm", "pin")  # of a port, for programs that define their handlers
+HOOKS = ("cause", "deep")  # of every port
+BARE_HOOKS = ("chip",)  # of those without an operating system
 APP_DRIVERS: dict[str, tuple[str, ...]] = {"serve": (), "wake": DRIVERS}
 CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/ops", "infer/kernels")
@@ -212,17 +214,22 @@ def port_files(board: Board, *drivers: str) -> list[Path]:
 
     Args:
         board: the board.
-        drivers: of DRIVERS. A driver is the file of that name in the port, in the folder of the
-            core's architecture, or in common/, the first that there is.
+        drivers: of DRIVERS. A driver or a hook is the file of that name in the port, in the folder
+            of the core's architecture, in bare/ or common/, the first that there is.
     """
     port = FIRMWARE / "port"
     folders = [board.port, "common", *(["bare"] if board.memory else [])]
     shared = [*CORES[board.core.name], CLOCKS[board.timer.kind]] if board.memory else []
     found = [path for folder in folders for path in sorted((port / folder).glob("*.c"))]
-    found = [path for path in found if path.stem not in DRIVERS]
-    places = [port / name for name in (board.port, board.core.architecture or "host", "common")]
-    chosen = [next(filter(Path.exists, (p / f"{name}.c" for p in places))) for name in drivers]
-    return [*found, *(port / name for name in shared), *chosen]
+    chosen = (*HOOKS, *(BARE_HOOKS if board.memory else ()), *drivers)
+    found = [path for path in found if path.stem not in (*DRIVERS, *HOOKS, *BARE_HOOKS)]
+    places = (board.port, board.core.architecture or "host", "bare", "common")
+    files = [[port / place / f"{name}.c" for place in places] for name in chosen]
+    return [
+        *found,
+        *(port / name for name in shared),
+        *(next(filter(Path.exists, f)) for f in files),
+    ]
 
 
 def tool_sources(*parts: str) -> list[str]:

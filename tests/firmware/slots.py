@@ -106,6 +106,7 @@ class SlotsDevice:
         layout = self.c.update_layout
         layout.board, layout.erase_step = self._name, 4
         layout.erase_size, layout.write_size = geometry.erase, geometry.write
+        layout.journal_block = geometry.erase
         layout.journal = {"offset": 0, "size": geometry.erase * geometry.journal_blocks}
         layout.slots = [
             {"offset": offset, "size": size}

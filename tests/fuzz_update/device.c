@@ -168,7 +168,7 @@ void device_start(uint32_t geometry)
     device = (device_t){
         .accept = device_accept,
         .open_model = choose_model,
-        .layout = {.board = FILES_BOARD, .erase_size = erase},
+        .layout = {.board = FILES_BOARD, .erase_size = erase, .journal_block = erase},
     };
     signer_key(&device.key);
     files_make();

@@ -24,6 +24,7 @@ static update_key_t key;
 static update_layout_t layout = {
     .board = "toy",
     .erase_size = 512,
+    .journal_block = 512,
     .write_size = 4,
     .erase_step = 1,
     .slots = {{0, SLOT_BYTES},

@@ -37,6 +37,7 @@ static void begin(void)
         .bytes = flash, .size = FLASH_BYTES, .erase_size = ERASE_BYTES, .write_size = 4};
     layout = (update_layout_t){.board = "fuzz",
                                .erase_size = ERASE_BYTES,
+                               .journal_block = ERASE_BYTES,
                                .write_size = 4,
                                .erase_step = 4,
                                .journal = {0, 2 * ERASE_BYTES}};

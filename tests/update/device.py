@@ -70,6 +70,7 @@ class Device:
         layout = self.ffi.new("update_layout_t *")
         layout.board, layout.erase_step = self._name, 2
         layout.erase_size, layout.write_size = geometry.erase, geometry.write
+        layout.journal_block = geometry.erase
         layout.journal = {"offset": 0, "size": geometry.erase * geometry.journal_blocks}
         layout.slots = [
             {"offset": offset, "size": size}

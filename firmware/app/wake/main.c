@@ -29,12 +29,14 @@
 #include "hal/uart.h"
 
 enum { EVENT_BLOCK, EVENT_ALARM, EVENT_RECEIVED, EVENT_PIN };
-enum { TIMER_NEED = SENSOR_TIMER + 1, TIMER_HOLD, TIMER_HEALTH };
+enum { TIMER_NEED = SENSOR_TIMER + 1, TIMER_HOLD, TIMER_HEALTH, TIMER_QUIET };
 
-#define HOLD_SECONDS 5u /* that the model is the host's after its last request */
+#define HOLD_SECONDS  5u  /* that the model is the host's after its last request */
+#define QUIET_SECONDS 10u /* without a byte, after which nobody is listened to so closely */
 
 static timers_t timers;
 static uint32_t opened; /* session_opened() at the last look */
+static bool quiet;      /* nobody talks to us: what comes over the wire may wake us late */
 
 static uint64_t now(void)
 {
@@ -85,6 +87,8 @@ static void on_received(void)
 {
     wire_request_t request;
     account(STATE_SERIAL);
+    quiet = false;
+    in_seconds(TIMER_QUIET, QUIET_SECONDS);
     while (console_receive(&request)) {
         if (requests_handle(&request)) {
             on_block();
@@ -115,6 +119,9 @@ static void on_timer(uint32_t id, uint64_t time)
         break;
     case TIMER_HOLD:
         look_release();
+        break;
+    case TIMER_QUIET:
+        quiet = true;
         break;
     default:
         health_look(look_blocks(), sensor_ended() || requests_need(false));
@@ -184,6 +191,7 @@ static void begin(void)
     if (health_period() != 0) {
         timers_set(&timers, TIMER_HEALTH, now() + health_period());
     }
+    in_seconds(TIMER_QUIET, QUIET_SECONDS);
     pin_start();
 }
 
@@ -194,7 +202,11 @@ static void step(void)
     loop_dispatch(&loop);
     look_at_timers();
     account(STATE_SLEEP);
-    start_sleep(&loop);
+    if (quiet) {
+        start_sleep_deep(&loop);
+    } else {
+        start_sleep(&loop);
+    }
 }
 
 int main(void)

@@ -211,6 +211,7 @@ void tell_restarted(const restart_t *restart)
         .watchdogs = counts.watchdogs,
         .faults = counts.faults,
         .trace = {tell.trace, length},
+        .cause = restart->cause,
     };
     trace_note(STEP_START, (uint16_t)restart->reason);
     tell_restarted_again();

@@ -7,6 +7,7 @@
 #include "port/common/restart.h"
 
 #include "hal/restart.h"
+#include "port/common/cause.h"
 
 #define MAGIC_0     0x746F7270u
 #define MAGIC_1     0xB1A5ED0Fu
@@ -15,6 +16,7 @@
 #define CFSR_SEED   0x0BADFACEu
 #define GIVEN_TRIAL (1u << 8)
 #define GIVEN_KEPT  (1u << 9)
+#define GIVEN_CAUSE 16 /* bits 16 .. 23 */
 
 static uint32_t check_of(uint32_t reason, uint32_t exception, uint32_t pc, uint32_t lr)
 {
@@ -31,6 +33,30 @@ static uint32_t status_of(const restart_memory_t *memory, const restart_t *note)
     return fits && note->reason != 0 ? cfsr : 0;
 }
 
+/* Reasons that a chip knows of where the software could leave no word. */
+static uint32_t reason_of(restart_cause_t cause)
+{
+    switch (cause) {
+    case RESTART_CAUSE_WATCHDOG:
+        return RESTART_WATCHDOG;
+    case RESTART_CAUSE_LOCKUP:
+        return RESTART_FAULT;
+    default:
+        return 0;
+    }
+}
+
+/* What the chip says comes before what RAM says: after a brown-out it may look whole. */
+static void add_cause(restart_t *taken, restart_cause_t cause)
+{
+    if (cause == RESTART_CAUSE_POWER || cause == RESTART_CAUSE_BROWN_OUT) {
+        *taken = (restart_t){0};
+    } else if (taken->kept && taken->reason == 0) {
+        taken->reason = reason_of(cause);
+    }
+    taken->cause = (uint8_t)cause;
+}
+
 restart_t restart_take(void)
 {
     restart_memory_t *memory = &kept_memory()->restart;
@@ -45,6 +71,7 @@ restart_t restart_take(void)
             taken.cfsr = status_of(memory, &taken);
         }
     }
+    add_cause(&taken, cause_take());
     restart_note(0, 0, 0, 0);
     return taken;
 }
@@ -72,7 +99,8 @@ void handoff_give(const handoff_t *handoff)
 {
     restart_memory_t *memory = &kept_memory()->restart;
     memory->given_slot = handoff->slot | (handoff->trial ? GIVEN_TRIAL : 0) |
-                         (handoff->restart.kept ? GIVEN_KEPT : 0);
+                         (handoff->restart.kept ? GIVEN_KEPT : 0) |
+                         (uint32_t)handoff->restart.cause << GIVEN_CAUSE;
     memory->given_reason = handoff->restart.reason;
     memory->given_exception = handoff->restart.exception;
     memory->given_pc = handoff->restart.pc;
@@ -95,6 +123,7 @@ bool handoff_take(handoff_t *handoff)
         .exception = memory->given_exception,
         .pc = memory->given_pc,
         .lr = memory->given_lr,
+        .cause = (uint8_t)(memory->given_slot >> GIVEN_CAUSE),
     };
     handoff->restart.cfsr = status_of(memory, &handoff->restart);
     return true;

@@ -24,7 +24,8 @@ typedef struct {
     uint32_t check; /* of the four words before */
     /* From the bootloader to the application; holds only with its magic number. */
     uint32_t given;
-    uint32_t given_slot; /* bits 0 .. 7; bit 8: on trial; bit 9: RAM had survived */
+    uint32_t given_slot; /* bits 0 .. 7; bit 8: on trial; bit 9: RAM had survived; bits 16
+                            .. 23: restart_cause_t */
     uint32_t given_reason;
     uint32_t given_exception;
     uint32_t given_pc;

@@ -5,6 +5,7 @@
  * build makes from the board's memory map, sets __stack_top.
  */
 #include "gen/board_config.h"
+#include "port/bare/chip.h"
 #include "port/cortexm/cortexm.h"
 
 extern uint32_t __stack_top[];
@@ -50,6 +51,7 @@ void cortexm_reset(void)
     cortexm_core_start();
     cortexm_use_vectors(&vectors);
     bare_prepare_memory();
+    chip_start();
     main();
     cpu_reset();
 }

@@ -3,6 +3,7 @@
  *
  * Start-up code of a RISC-V core in machine mode. Its first instruction is the image's first.
  */
+#include "port/bare/chip.h"
 #include "port/riscv/riscv.h"
 
 void riscv_trap(void);
@@ -12,6 +13,7 @@ __attribute__((used)) void riscv_reset(void)
 {
     CSR_WRITE(mtvec, (uint32_t)(uintptr_t)&riscv_trap); /* the low bits 0: one handler for all */
     bare_prepare_memory();
+    chip_start();
     CSR_WRITE(mie, MIE_MEIE);
     main();
     cpu_reset();

@@ -26,6 +26,7 @@ CORES = {
 BOOT_FILES = {"cortex-m0": ("cortexm/forward.c",)}  # what a bootloader needs besides
 SHARED_PORTS = ("bare", "common", "cortexm", "riscv")  # of many boards: none is a port by itself
 KERNEL_SETS = ("portable",)
+PROBE_TOOLS = ("openocd", "pyocd", "esptool", "uf2", "drive")
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Slots:
     firmware_size: int
     models: tuple[int, ...]  # three
     model_size: int
+    journal_block: int | None = None  # of its erase blocks, where they are smaller than others
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,10 @@ class Pin:
 class Emulator:
     """The program that stands in for the board."""
 
-    kind: str  # "qemu", or "native" where the ELF is a program of this computer
+    kind: str  # "qemu", "renode", or "native" where the ELF is a program of this computer
     program: str
     package: str  # the Debian package that has it
-    machine: str = ""
+    machine: str = ""  # QEMU's name; for Renode the .repl in the board's folder
     args: tuple[str, ...] = ()
     flash_image: bool = False  # starts from flash: the ELF is given as an image of memory.code
     flash: str = ""  # how [flash] lasts: "memory", "pflash", "debug-port", "argument"; "": not
@@ -199,6 +201,20 @@ class Samples:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """The cable that firmware comes over the first time, and who can use it."""
+
+    tools: tuple[str, ...]  # of PROBE_TOOLS, best first
+    usb: tuple[str, ...] = ()  # "VID:PID" of what is on the board, hexadecimal
+    openocd: tuple[str, ...] = ()  # its configuration files, in order
+    pyocd: str = ""  # its name of the target
+    esptool: str = ""  # its name of the chip
+    uf2_family: int | None = None  # of the UF2 specification
+    volume: str = ""  # label of the drive that takes files
+    help: str = ""  # what to do by hand so that it is found: a button, a jumper
+
+
+@dataclass(frozen=True)
 class Board:
     """All facts of one board; what is optional is None if it has none."""
 
@@ -223,3 +239,10 @@ class Board:
     power: Power | None = None
     scene: Scene | None = None
     samples: Samples | None = None
+    probe: Probe | None = None
+
+    @property
+    def journal_block(self) -> int:
+        """Bytes of an erase block of the journal; for boards with slots."""
+        assert self.flash is not None and self.slots is not None
+        return self.slots.journal_block or self.flash.erase_size

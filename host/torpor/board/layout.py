@@ -105,12 +105,13 @@ def _check_slots(file: str, board: Board, slots: Slots) -> None:
         raise UsageError(f"{file}: missing key 'flash'", "[slots] are parts of it")
     _check_counts(file, slots)
     places = regions(board)
+    _check_journal_block(file, board.journal_block, board.flash)
     for place in places:
-        _check_region(file, place, board.flash)
-    if slots.journal_size < 2 * board.flash.erase_size:
+        _check_region(file, place, board.flash, _block_of(place, board))
+    if slots.journal_size < 2 * board.journal_block:
         raise UsageError(
             f"{file}: 'slots.journal_size' is {slots.journal_size:#x}",
-            f"two blocks at least: {2 * board.flash.erase_size:#x}",
+            f"two blocks at least: {2 * board.journal_block:#x}",
         )
     if code := board.memory.get("code"):
         places.append(_boot_region(file, slots, code))
@@ -149,7 +150,7 @@ def _check_samples(file: str, board: Board) -> None:
         missing = "slots" if board.flash else "flash"
         raise UsageError(f"{file}: missing key '{missing}'", "[samples] lie behind [slots]")
     place = _samples_region(board)
-    _check_region(file, place, board.flash)
+    _check_region(file, place, board.flash, board.flash.erase_size)
     if place.size < _SAMPLES_BLOCKS * board.flash.erase_size:
         raise UsageError(
             f"{file}: {_name(place)} is too small",
@@ -183,9 +184,22 @@ def _check_counts(file: str, slots: Slots) -> None:
             raise UsageError(f"{file}: 'slots.{key}' has {len(offsets)} offsets", f"{count}")
 
 
-def _check_region(file: str, place: Region, flash: Flash) -> None:
+def _check_journal_block(file: str, block: int, flash: Flash) -> None:
+    if block < flash.write_size or block & (block - 1) or block > flash.erase_size:
+        raise UsageError(
+            f"{file}: 'slots.journal_block' is {block}",
+            f"a power of two, at most 'flash.erase_size': {flash.erase_size:#x}",
+        )
+
+
+def _block_of(place: Region, board: Board) -> int:
+    assert board.flash is not None
+    return board.journal_block if place.key == "slots.journal" else board.flash.erase_size
+
+
+def _check_region(file: str, place: Region, flash: Flash, block: int) -> None:
     """Whole blocks of the flash, slots of a sensible size, code where a vector table may lie."""
-    block, end = flash.erase_size, flash.origin + flash.size
+    end = flash.origin + flash.size
     if (place.address - flash.origin) % block or place.size % block:
         raise UsageError(f"{file}: {_name(place)} is not made of blocks", f"of {block:#x} bytes")
     if place.key == "slots.firmware" and place.address % HEADER_BYTES:

@@ -12,6 +12,7 @@ from torpor.board.facts import (
     CLOCKS,
     CORES,
     KERNEL_SETS,
+    PROBE_TOOLS,
     SHARED_PORTS,
     Alarm,
     Board,
@@ -23,6 +24,7 @@ from torpor.board.facts import (
     Models,
     Pin,
     Power,
+    Probe,
     Samples,
     Scene,
     Slots,
@@ -52,16 +54,17 @@ _TABLES: dict[str, type] = {
     "power": Power,
     "scene": Scene,
     "samples": Samples,
+    "probe": Probe,
 }
 _OPTIONAL = (
     *("flash", "slots", "watchdog", "models", "uart", "alarm", "pin", "emulator", "budget"),
-    *("power", "scene", "samples"),
+    *("power", "scene", "samples", "probe"),
 )
 _BOARD_KEYS = ("title", "tier", "port", "links", "sources")
 _CHOICES = {
     "board.tier": ("emulated", "built", "hardware"),
     "memory.kind": ("rom", "ram"),
-    "emulator.kind": ("qemu", "native"),
+    "emulator.kind": ("qemu", "renode", "native"),
     "emulator.flash": ("memory", "pflash", "debug-port", "argument"),
 }
 TOOLS = ROOT / "site_scons" / "site_tools"
@@ -127,6 +130,7 @@ def _check_names(file: str, board: Board) -> None:
         *(("core.plan_targets", target, KERNEL_SETS) for target in core.plan_targets),
         ("timer.kind", board.timer.kind, _clocks(core)),
         ("board.port", board.port, ports),
+        *(("probe.tools", t, PROBE_TOOLS) for t in (board.probe.tools if board.probe else ())),
     ):
         _check_choice(file, key, value, known)
 

@@ -90,7 +90,7 @@ def geometry(
         erase=block,
         write=unit,
         erase_step=max(1, 1000 // board.flash.erase_ms),
-        journal=board.slots.journal_size // board.flash.erase_size * block,
+        journal=board.slots.journal_size // board.journal_block * block,
         firmware=_blocks(firmware + TRAILER_BYTES, block),
         model=_blocks(model + TRAILER_BYTES, block),
         links=(link_address(board, 0) or 0, link_address(board, 1) or 0),

@@ -14,7 +14,7 @@
 
 uint32_t view_capacity(const update_layout_t *layout)
 {
-    uint32_t bytes = layout->erase_size;
+    uint32_t bytes = layout->journal_block;
     return (bytes > JOURNAL_BLOCK_BYTES ? JOURNAL_BLOCK_BYTES : bytes) / JOURNAL_RECORD_BYTES;
 }
 
@@ -49,7 +49,7 @@ static bool read_record(const update_layout_t *layout, uint32_t block, uint32_t 
                         journal_record_t *record)
 {
     uint32_t offset =
-        layout->journal.offset + block * layout->erase_size + index * JOURNAL_RECORD_BYTES;
+        layout->journal.offset + block * layout->journal_block + index * JOURNAL_RECORD_BYTES;
     const uint8_t *bytes = flash_sim.bytes + offset;
     if (bytes[0] == ERASED) {
         return false;
@@ -62,7 +62,7 @@ static bool read_record(const update_layout_t *layout, uint32_t block, uint32_t 
 static bool find_block(const update_layout_t *layout, uint32_t *block, uint32_t *first)
 {
     uint32_t best = 0;
-    for (uint32_t i = 0; i < layout->journal.size / layout->erase_size; i++) {
+    for (uint32_t i = 0; i < layout->journal.size / layout->journal_block; i++) {
         journal_record_t header;
         bool is_header = read_record(layout, i, 0, &header) && header.kind == JOURNAL_HEADER &&
                          header.attempt == JOURNAL_FORMAT;
