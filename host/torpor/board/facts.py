@@ -147,7 +147,8 @@ class Emulator:
     machine: str = ""  # QEMU's name; for Renode the .repl in the board's folder
     args: tuple[str, ...] = ()
     flash_image: bool = False  # starts from flash: the ELF is given as an image of memory.code
-    flash: str = ""  # how [flash] lasts: "memory", "pflash", "debug-port", "argument"; "": not
+    # how [flash] lasts: "memory", "pflash", "debug-port", "argument", "model" (Renode); "": not
+    flash: str = ""
     memory_origin: int = 0  # "memory": the machine's memory that the flash is part of
     memory_size: int = 0
     icount_shift: int | None = None  # one instruction is 2^shift ns of virtual time

@@ -65,7 +65,7 @@ _CHOICES = {
     "board.tier": ("emulated", "built", "hardware"),
     "memory.kind": ("rom", "ram"),
     "emulator.kind": ("qemu", "renode", "native"),
-    "emulator.flash": ("memory", "pflash", "debug-port", "argument"),
+    "emulator.flash": ("memory", "pflash", "debug-port", "argument", "model"),
 }
 TOOLS = ROOT / "site_scons" / "site_tools"
 _TYPE_NAMES = {str: "a text", int: "an integer", bool: "true or false"}
