@@ -96,6 +96,11 @@ void cpu_sleep(void)
     is_pending = true;
 }
 
+void cpu_sleep_deep(void)
+{
+    cpu_sleep();
+}
+
 /* Looks first and masks then: for showing that the race is one. */
 static void careless_sleep(void)
 {

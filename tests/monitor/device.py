@@ -110,7 +110,7 @@ def summary(n: int = 0, **fields: Any) -> Record:
 
 def restarted(n: int = 0, **fields: Any) -> Record:
     names = ("kept", "reason", "exception", "pc", "lr", "cfsr", "resets", "watchdogs", "faults")
-    table = dict.fromkeys(names, 0) | {"trace": b""} | fields
+    table = dict.fromkeys((*names, "cause"), 0) | {"trace": b""} | fields
     return records.Restarted(n, **table)  # type: ignore[no-any-return]
 
 

@@ -7,15 +7,24 @@
 #include <string.h>
 
 #include "hal/clock.h"
+#include "port/common/cause.h"
 #include "port/common/restart.h"
 
 kept_memory_t kept;
 kept_memory_t at_clock; /* the RAM when the clock was last read */
 uint32_t ticks;
+uint32_t cause; /* that the chip says, until it is asked */
 
 kept_memory_t *kept_memory(void)
 {
     return &kept;
+}
+
+restart_cause_t cause_take(void)
+{
+    uint32_t said = cause;
+    cause = RESTART_CAUSE_UNKNOWN;
+    return (restart_cause_t)said;
 }
 
 uint32_t clock_ticks(void)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.support.shared import build_shared
 from torpor.engine.library import declarations
 from torpor.image.reasons import NUMBERS
+from torpor.monitor import describe
 from torpor.paths import FIRMWARE, ROOT
 
 MEMORY_H = FIRMWARE / "port" / "common" / "restart.h"
@@ -54,6 +55,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Any:
     text = re.sub(r"_Static_assert\(.*?\);", "", text).replace("TRACE_ENTRIES", "8")
     ffi.cdef(
         f"{text} extern kept_memory_t kept; extern kept_memory_t at_clock; extern uint32_t ticks;"
+        "extern uint32_t cause;"
     )
     return ffi, ffi.dlopen(str(made))
 
@@ -64,8 +66,9 @@ def taken(c: Any) -> tuple[bool, int, int, int, int]:
     return (found.kept, *(getattr(found, name) for name in WORDS))
 
 
-def fill(library: Any, content: bytes) -> Any:
+def fill(library: Any, content: bytes, cause: int = 0) -> Any:
     ffi, c = library
+    c.cause = cause
     ffi.buffer(ffi.addressof(c, "kept"))[:] = content
     return c
 
@@ -122,23 +125,25 @@ def test_a_note_that_was_damaged_is_a_reset_that_nobody_explains(
 
 @given(
     slot=st.integers(0, 255),
-    trial=st.booleans(),
-    kept=st.booleans(),
+    cause=st.integers(0, 7),
+    flags=st.tuples(st.booleans(), st.booleans()),
     words=st.lists(word, min_size=4, max_size=4),
 )
 def test_what_is_handed_over_arrives_once_and_disturbs_no_note(
-    library: Any, slot: int, trial: bool, kept: bool, words: list[int]
+    library: Any, slot: int, cause: int, flags: tuple[bool, bool], words: list[int]
 ) -> None:
+    trial, kept = flags
     ffi, _ = library
     c = fill(library, bytes(BYTES))
     c.restart_note(1, 2, 3, 4)
-    given_ = ffi.new("handoff_t *", ((kept, *words, 0), slot, trial))
+    given_ = ffi.new("handoff_t *", ((kept, *words, 0, cause), slot, trial))
     c.handoff_give(given_)
     found = ffi.new("handoff_t *")
     assert c.handoff_take(found)
     restart = found.restart
     assert (found.slot, found.trial, restart.kept) == (slot, trial, kept)
     assert [getattr(restart, name) for name in WORDS] == words
+    assert restart.cause == cause
     assert not c.handoff_take(found)
     assert taken(c) == (True, 1, 2, 3, 4)
 
@@ -150,6 +155,58 @@ def test_the_table_of_vectors_is_left_alone(library: Any) -> None:
     taken(c)
     c.handoff_give(library[0].new("handoff_t *"))
     assert c.kept.restart.vectors == 0x12345678
+
+
+# ---- what the chip says
+
+UNKNOWN, POWER, BROWN_OUT, PIN, SOFTWARE, WATCHDOG, LOCKUP, WAKE = range(8)
+CAUSES = (UNKNOWN, POWER, BROWN_OUT, PIN, SOFTWARE, WATCHDOG, LOCKUP, WAKE)
+
+
+@pytest.mark.parametrize("cause", [POWER, BROWN_OUT])
+@given(words=faults, cfsr=word)
+def test_ram_that_looks_whole_is_not_believed_when_power_has_failed(
+    library: Any, cause: int, words: tuple[int, ...], cfsr: int
+) -> None:
+    c = fill(library, bytes(BYTES), cause)
+    c.restart_note(*words)
+    c.restart_note_status(cfsr)
+    found = c.restart_take()
+    assert (found.kept, found.cause, found.cfsr) == (False, cause, 0)
+    assert [getattr(found, name) for name in WORDS] == [0, 0, 0, 0]
+    assert taken(c) == (True, 0, 0, 0, 0), "the next reset is told alone"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [(WATCHDOG, NUMBERS["watchdog"]), (LOCKUP, NUMBERS["fault"])]
+    + [(cause, 0) for cause in (UNKNOWN, PIN, SOFTWARE, WAKE)],
+)
+def test_the_chip_explains_a_reset_that_left_no_word(library: Any, cause: int, reason: int) -> None:
+    c = fill(library, bytes(BYTES))
+    c.restart_take()
+    c.cause = cause
+    found = c.restart_take()
+    assert (found.kept, found.reason, found.cause) == (True, reason, cause)
+
+
+@pytest.mark.parametrize("cause", [PIN, SOFTWARE, WATCHDOG, LOCKUP, WAKE])
+@given(words=faults)
+def test_word_that_was_left_is_better_than_what_the_chip_says(
+    library: Any, cause: int, words: tuple[int, ...]
+) -> None:
+    c = fill(library, bytes(BYTES), cause)
+    c.restart_note(*words)
+    found = c.restart_take()
+    assert tuple(getattr(found, name) for name in WORDS) == words
+    assert found.cause == cause
+
+
+def test_the_record_names_each_cause_as_the_header_does() -> None:
+    header = RESTART_H.read_text()
+    numbers = dict(re.findall(r"RESTART_CAUSE_(\w+) = (\d)", header))
+    names = {name.lower().replace("_", "-"): int(number) for name, number in numbers.items()}
+    assert names == {name: number for number, name in enumerate(describe.CAUSES)}
 
 
 # ---- the CPU's word about a fault

@@ -37,12 +37,14 @@ REST, LEFT, RIGHT = range(3)
 DECLARATIONS = """
     typedef struct {
         bool kept; uint32_t reason; uint32_t exception; uint32_t pc; uint32_t lr; uint32_t cfsr;
+        uint8_t cause;
     } restart_t;
     typedef struct { uint32_t time; uint16_t what; uint16_t value; } trace_entry_t;
     extern uint8_t shim_sent[1048576];
     extern uint32_t shim_sent_length;
     extern uint64_t shim_ticks;
     extern uint32_t shim_look_ticks, shim_sleeps, shim_fed, shim_watchdogs, shim_plan_status;
+    extern uint32_t shim_deep_sleeps;
     extern bool shim_busy, shim_stuck, shim_edge;
     extern const uint8_t *shim_arriving;
     extern uint32_t shim_arriving_length, shim_arriving_mask;

@@ -23,6 +23,7 @@ uint32_t shim_sent_length;
 uint64_t shim_ticks;      /* microseconds */
 uint32_t shim_look_ticks; /* that each look at the clock takes */
 uint32_t shim_sleeps;
+uint32_t shim_deep_sleeps; /* of these */
 uint32_t shim_fed;
 uint32_t shim_watchdogs;   /* how often it was started */
 uint32_t shim_plan_status; /* not 0: the model is refused */
@@ -148,6 +149,12 @@ void cpu_sleep(void)
         timers_cancel(&timers, SENSOR_TIMER);
     }
     alarm_on_ring();
+}
+
+void cpu_sleep_deep(void)
+{
+    shim_deep_sleeps++;
+    cpu_sleep();
 }
 
 uint32_t cpu_stack_used(void)

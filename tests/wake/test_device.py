@@ -13,10 +13,12 @@ BLOCK_S = BLOCK / RATE
 
 
 def test_it_says_who_it_is_when_it_starts(device: Maker) -> None:
-    heard = device().start(kept=True, reason=19, exception=3, pc=0x1234, lr=0x5678, cfsr=0x8200)
+    heard = device().start(
+        kept=True, reason=19, exception=3, pc=0x1234, lr=0x5678, cfsr=0x8200, cause=5
+    )
     hello, restarted, about, *labels = heard[:6]
     assert isinstance(hello, records.Hello)
-    assert restarted == records.Restarted(0, 1, 19, 3, 0x1234, 0x5678, 0x8200, 3, 2, 1, b"")
+    assert restarted == records.Restarted(0, 1, 19, 3, 0x1234, 0x5678, 0x8200, 3, 2, 1, b"", 5)
     assert about == records.About(
         1, "motion", "gated", 3, 60, RATE, 0, "1.2.3", "4.5.6", hello.plan_crc
     )
@@ -261,3 +263,30 @@ def test_time_that_wraps_changes_nothing(device: Maker) -> None:
         made.start()
         found.append([(d.time, d.best) for d in of(records.Decision, made.run(61))])
     assert found[0] == found[1] and len(found[0]) == 2
+
+
+def test_nobody_is_listened_to_so_closely_after_ten_quiet_seconds(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(60))
+    made.start()
+    made.run(9)
+    assert made.c.shim_deep_sleeps == 0
+    made.run(11)
+    light = made.c.shim_sleeps - made.c.shim_deep_sleeps
+    assert made.c.shim_deep_sleeps > 0
+    made.run(15)
+    assert made.c.shim_sleeps - made.c.shim_deep_sleeps == light, "every sleep is deep now"
+
+
+def test_a_request_keeps_it_listening_for_ten_seconds(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(60))
+    made.start()
+    made.run(20)
+    (answer,) = of(records.Ack, made.run(1, records.Ask(7, 0)))
+    assert answer.seq == 7
+    deep = made.c.shim_deep_sleeps
+    made.run(8)
+    assert made.c.shim_deep_sleeps == deep
+    made.run(5)
+    assert made.c.shim_deep_sleeps > deep

@@ -16,7 +16,7 @@ from typing import Protocol
 import pytest
 
 from torpor.errors import DeviceError
-from torpor.link import DeviceClient, Transport, open_transport
+from torpor.link import DeviceClient, Transport, open_transport, transport
 from torpor.link.fake import FakeDevice
 
 ALL_BYTES = bytes(range(256))
@@ -60,6 +60,7 @@ class PtyEnd:
 class Pair:
     near: Transport
     far: FarEnd
+    waking: bytes = b"\n"  # what a device may need to wake
 
 
 def unix_pair(folder: Path) -> Pair:
@@ -68,7 +69,7 @@ def unix_pair(folder: Path) -> Pair:
         listener.bind(path)
         listener.listen()
         near = open_transport(f"unix:{path}")
-        return Pair(near, SocketEnd(listener.accept()[0]))
+        return Pair(near, SocketEnd(listener.accept()[0]), b"")
 
 
 def tcp_pair(_folder: Path) -> Pair:
@@ -100,14 +101,35 @@ def read_exactly(transport: Transport, count: int) -> bytes:
     return data
 
 
+def receive(pair: Pair, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        data += pair.far.receive()
+    return data
+
+
 def test_all_byte_values_pass_in_both_directions(pair: Pair) -> None:
     pair.near.write(ALL_BYTES)
-    got = b""
-    while len(got) < 256:
-        got += pair.far.receive()
+    wanted = pair.waking + ALL_BYTES
+    got = receive(pair, len(wanted))
     pair.far.send(ALL_BYTES)
-    assert got == ALL_BYTES
+    assert got == wanted
     assert read_exactly(pair.near, 256) == ALL_BYTES
+    pair.far.close()
+
+
+def test_an_empty_line_wakes_a_device_that_may_sleep_deeply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = pty_pair(tmp_path)
+    pair.near.write(b"one\n")
+    pair.near.write(b"two\n")
+    assert receive(pair, 9) == b"\none\ntwo\n"
+    monkeypatch.setattr(transport, "AWAKE_S", 0.0)
+    pair.near.write(b"three\n")
+    pair.near.write(b"four\n")
+    assert receive(pair, 12) == b"three\n\nfour\n"
+    pair.near.close()
     pair.far.close()
 
 

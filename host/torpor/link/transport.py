@@ -16,6 +16,10 @@ from torpor.errors import DeviceError
 
 READ_SIZE = 4096
 UNIX_PREFIX = "unix:"
+AWAKE_S = 5.0
+"""That a device listens closely after a byte has come; app/wake does for ten."""
+WAKE_S = 0.01
+"""That it may take to wake: firmware/hal/cpu.h."""
 _T = TypeVar("_T")
 
 
@@ -82,11 +86,14 @@ class SocketTransport:
 class SerialTransport:
     """A serial port, pseudo terminal or any other URL that pyserial opens.
 
-    Two of them at one port would take each other's bytes: the second is refused.
+    Two of them at one port would take each other's bytes: the second is refused. What follows a
+    pause is preceded by an empty line, for the device may sleep so deeply that it loses the bytes
+    that wake it (firmware/hal/cpu.h, cpu_sleep_deep()).
     """
 
     def __init__(self, url: str, baud: int = 115200, write_timeout: float = 10.0) -> None:
         self._name = url
+        self._wake_at = 0.0
         try:
             self._port = serial.serial_for_url(
                 url, baud, timeout=0, write_timeout=write_timeout, exclusive=True
@@ -114,7 +121,11 @@ class SerialTransport:
 
     def write(self, data: bytes) -> None:
         """See `Transport.write`."""
+        if time.monotonic() >= self._wake_at:
+            self._guard(lambda: self._port.write(b"\n"))
+            time.sleep(WAKE_S)
         self._guard(lambda: self._port.write(data))
+        self._wake_at = time.monotonic() + AWAKE_S
 
     def close(self) -> None:
         """See `Transport.close`."""

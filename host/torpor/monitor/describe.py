@@ -18,6 +18,9 @@ from torpor.wire.records import Record
 SOURCES = ("model", "cache", "fallback")
 FAILURES = ("", "plan", "input", "deadline", "policy")
 LEVELS = ("normal", "slow", "saving", "resting")
+CAUSES = ("unknown", "power", "brown-out", "pin", "software", "watchdog", "lockup", "wake")
+"""What a chip says of a reset: restart_cause_t of firmware/hal/restart.h."""
+
 DRIFT_UNKNOWN = 65535
 PERMILLE = 1000
 Labels = Mapping[int, str]
@@ -131,7 +134,11 @@ def _about(record: Any, _labels: Labels) -> dict[str, Any]:
 
 
 def _restarted(record: Any, _labels: Labels) -> dict[str, Any]:
-    return {"why": reason(record.reason).sentence, "steps": steps(record.trace)}
+    return {
+        "why": reason(record.reason).sentence,
+        "cause": name_of(CAUSES, record.cause),
+        "steps": steps(record.trace),
+    }
 
 
 _REFINE = {

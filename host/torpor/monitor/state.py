@@ -210,6 +210,7 @@ class DeviceState:
         text = f"the run before ended: {reason(record.reason).sentence}"
         detail = self.describe(record)
         last = detail["steps"][-1:]
+        text += f"; the chip says: {detail['cause']}" if record.cause else ""
         text += "".join(f"; its last step: {step['words']}" for step in last)
         return [*notices, _notice(event, "ended", text, **detail)]
 
