@@ -8,12 +8,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ROOT / "boards"
-BUILD = ROOT / "build"
+BUILD = Path(os.environ.get("TORPOR_BUILD", ROOT / "build"))
+"""What is generated. SConstruct sets the variable: a build in a folder of the user's writes there."""
 FIRMWARE = ROOT / "firmware"
 MODELS = ROOT / "models"
-
-APPS = ("serve", "wake")
-"""Folders of firmware/app: what a firmware can do."""
+APPS = FIRMWARE / "app"
 
 _STEM = 40
 
@@ -50,3 +49,8 @@ def _variant(model: str | Path, bits: int) -> str:
 def model_names(models: Path = MODELS) -> list[str]:
     """Return the names of all models: the folders of models/ that hold a model.toml, sorted."""
     return sorted(path.parent.name for path in models.glob("*/model.toml"))
+
+
+def app_names(apps: Path = APPS) -> list[str]:
+    """Return what a firmware can do: the folders of firmware/app that hold an app.toml, sorted."""
+    return sorted(path.parent.name for path in apps.glob("*/app.toml"))

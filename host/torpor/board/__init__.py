@@ -38,7 +38,7 @@ from torpor.board.layout import (
     code_region,
     regions,
 )
-from torpor.board.load import board_names, load_board, parse_board
+from torpor.board.load import board_names, load_board, parse_board, read_table
 
 __all__ = [
     "BOOT_FILES",
@@ -72,5 +72,6 @@ __all__ = [
     "code_region",
     "load_board",
     "parse_board",
+    "read_table",
     "regions",
 ]

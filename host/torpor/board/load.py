@@ -105,7 +105,9 @@ def parse_board(name: str, text: str, file: str) -> Board:
         if not isinstance(tables[table], dict):
             raise UsageError(f"{file}: '{table}' must be a table", f"write [{table}]")
     fields: dict[str, Any] = {
-        key: _build(cls, file, key, tables[key]) for key, cls in _TABLES.items() if key in tables
+        key: read_table(cls, file, key, tables[key])
+        for key, cls in _TABLES.items()
+        if key in tables
     }
     board = Board(name=name, **_board_table(file, tables), memory=_memories(file, tables), **fields)
     _check_names(file, board)
@@ -167,20 +169,31 @@ def _memories(file: str, tables: dict[str, Any]) -> dict[str, Memory]:
     for name, table in tables.get("memory", {}).items():
         if not isinstance(table, dict):
             raise UsageError(f"{file}: 'memory.{name}' must be a table", f"write [memory.{name}]")
-        memories[name] = _build(Memory, file, f"memory.{name}", table)
+        memories[name] = read_table(Memory, file, f"memory.{name}", table)
     for name in ("code", "ram") if memories else ():
         if name not in memories:
             raise UsageError(f"{file}: missing key 'memory.{name}'")
     return memories
 
 
-def _build(cls: type[_T], file: str, prefix: str, table: dict[str, Any]) -> _T:
-    """Return `table` as an instance of the dataclass `cls`."""
+def read_table(cls: type[_T], file: str, prefix: str, table: dict[str, Any]) -> _T:
+    """Return `table` of a TOML file as an instance of the dataclass `cls`.
+
+    Args:
+        cls: what the table may say; see torpor.board.facts.
+        file: for messages.
+        prefix: what the table is called in them, "" for the top of the file.
+        table: parsed.
+
+    Raises:
+        UsageError: a key is unknown, missing or of a wrong type; it is named.
+    """
+    dot = f"{prefix}." if prefix else ""
     fields = dataclasses.fields(cls)  # type: ignore[arg-type]
     required = [f.name for f in fields if f.default is dataclasses.MISSING]
-    _check_keys(file, f"{prefix}.", table, [f.name for f in fields], required)
+    _check_keys(file, dot, table, [f.name for f in fields], required)
     types = {f.name: f.type for f in fields}
-    return cls(**{k: _value(file, f"{prefix}.{k}", v, types[k]) for k, v in table.items()})
+    return cls(**{k: _value(file, f"{dot}{k}", v, types[k]) for k, v in table.items()})
 
 
 def _check_keys(

@@ -25,7 +25,7 @@ from torpor import emulate
 from torpor.board import Board, load_board
 from torpor.emulate import firmware
 from torpor.errors import UsageError
-from torpor.paths import APPS
+from torpor.paths import app_names
 from torpor.scene.emulated import place
 from torpor.scene.scene import read
 
@@ -80,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
     parser.add_argument(
         "--app",
-        choices=APPS,
-        default=APPS[0],
+        choices=app_names(),
+        default="serve",
         help="what the firmware does: serve a host, or sleep and wake; default: %(default)s",
     )
     parser.add_argument(

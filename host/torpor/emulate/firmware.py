@@ -92,7 +92,7 @@ class App:
     """What a firmware does.
 
     Attributes:
-        name: of torpor.paths.APPS.
+        name: a folder of firmware/app.
         always: "wake" infers all the time.
     """
 
