@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS = ROOT / "boards"
 BUILD = Path(os.environ.get("TORPOR_BUILD", ROOT / "build"))
-"""What is generated. SConstruct sets the variable: a build in a folder of the user's writes there."""
+"""What is generated. SConstruct sets the variable: a build elsewhere writes there."""
 FIRMWARE = ROOT / "firmware"
 MODELS = ROOT / "models"
 APPS = FIRMWARE / "app"

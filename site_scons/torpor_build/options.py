@@ -12,7 +12,7 @@ from pathlib import Path
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.image.version import Version
-from torpor.paths import APPS, FIRMWARE, MODELS, kind_of, model_names, variant
+from torpor.paths import FIRMWARE, MODELS, app_names, kind_of, model_names, variant
 
 IMAGE_TARGETS = ("boot", "image", "update")
 _LARGEST_COUNTER = 0xFFFFFFFF
@@ -83,7 +83,7 @@ def _table() -> dict[str, _Option]:
         ),
         "app": _Option(
             "serve",
-            " | ".join(APPS),
+            " | ".join(app_names()),
             "What the firmware does: serve answers a host; wake is the sleeping device that a "
             "product ships (the model's [wake]).",
         ),
@@ -155,7 +155,7 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         raise UsageError("'update' and port= belong together", "scons ... update port=/dev/ttyACM0")
     return Options(
         board=board,
-        app=_choice("app", values["app"], APPS),
+        app=_choice("app", values["app"], tuple(app_names())),
         always=_SWITCH[_choice("always", values["always"].lower(), _SWITCH)],
         model=model,
         bits=0 if is_file else own_bits or bits,
