@@ -31,7 +31,7 @@ def require(board: Board) -> None:
         pytest.skip(f"board {board.name} has no emulator")
     program = board.emulator.program
     if not shutil.which(program):
-        pytest.skip(f"{program} is not installed (apt-get install {board.emulator.package})")
+        pytest.skip(f"{program} is not installed ({board.emulator.how_to_get})")
 
 
 @cache

@@ -153,6 +153,18 @@ class Emulator:
     memory_size: int = 0
     icount_shift: int | None = None  # one instruction is 2^shift ns of virtual time
 
+    @property
+    def skips_idle(self) -> bool:
+        """Whether its time can jump to the next timer while the core sleeps."""
+        return self.kind == "renode" or self.icount_shift is not None
+
+    @property
+    def how_to_get(self) -> str:
+        """What to do where the program is missing."""
+        if self.kind == "renode":
+            return "unpack a release of Renode and put it on PATH: docs/RENODE.md"
+        return f"apt-get install {self.package}"
+
 
 @dataclass(frozen=True)
 class Budget:

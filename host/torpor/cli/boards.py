@@ -15,8 +15,8 @@ from torpor.board import Board, board_names, load_board
 def _emulator(board: Board) -> str | None:
     if board.emulator is None:
         return None
-    facts = board.emulator
-    return f"QEMU {facts.machine}" if facts.kind == "qemu" else "this computer"
+    named = {"qemu": f"QEMU {board.emulator.machine}", "renode": "Renode"}
+    return named.get(board.emulator.kind, "this computer")
 
 
 def describe(board: Board) -> dict[str, str | int | None]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from torpor.errors import DeviceError, MissingToolError
@@ -41,29 +41,37 @@ class Child:
     Args:
         command: program and arguments.
         folder: its working directory.
-        package: the Debian package to name if the program is missing.
+        hint: how to get the program, for whoever has not got it.
+        environment: variables that it gets besides ours.
 
     Raises:
         MissingToolError: the program is not installed.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path, package: str) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        hint: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.program = Path(command[0]).name
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         try:
-            self._process = self._spawn(command, folder)
+            self._process = self._spawn(command, folder, environment or {})
         except FileNotFoundError:
-            raise MissingToolError(
-                f"{self.program} is not installed", f"apt-get install {package}"
-            ) from None
+            raise MissingToolError(f"{self.program} is not installed", hint) from None
         except OSError as error:
             raise DeviceError(f"{command[0]} cannot be run: {error.strerror}") from None
 
-    def _spawn(self, command: Sequence[str], folder: Path) -> "subprocess.Popen[bytes]":
+    def _spawn(
+        self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
         try:
             return subprocess.Popen(
                 command,
                 cwd=folder,
+                env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=self._output,
                 stderr=self._output,
@@ -105,19 +113,23 @@ class Child:
 
     def kill(self) -> None:
         """End it without a chance to do anything more."""
-        self._process.kill()
+        self._signal(signal.SIGKILL)
         self._process.wait()
 
     def close(self) -> None:
         """End it, politely at first. Safe to call twice."""
         if self._process.poll() is None:
-            self._process.terminate()
+            self._signal(signal.SIGTERM)
         try:
             self._process.wait(2)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
         self._output.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Tell it and its own children: a program may be a script that starts the real one."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
 
 
 class ChildTransport:

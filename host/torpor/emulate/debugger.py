@@ -2,8 +2,9 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The debug port of an emulated core: memory, and places where it stops, as a debug probe has them.
 
-QEMU speaks the GDB Remote Serial Protocol (GDB manual, appendix "GDB Remote Serial Protocol"). The
-firmware is the one that ships: it notices nothing, since virtual time stands still meanwhile.
+QEMU and Renode speak the GDB Remote Serial Protocol (GDB manual, appendix "GDB Remote Serial
+Protocol"). The firmware is the one that ships: it notices nothing, since virtual time stands still
+meanwhile.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ from torpor.plan.reader import Plan
 TIMEOUT = 10.0
 CHUNK = 1920  # bytes in one packet: two digits each and an address fit QEMU 7.2's 4096
 INTERRUPT = b"\x03"  # stops a running core; answered by a stop packet
+STOPS = (b"S", b"T")
 _PACKET = re.compile(rb"\$([^#]*)#[0-9a-f]{2}")
 
 
@@ -65,7 +67,7 @@ class Debugger:
     """A debugger's connection to an emulated core.
 
     Args:
-        transport: QEMU's debug port.
+        transport: the emulator's debug port.
         running: whether the core runs; a QEMU that was started with -S does not.
     """
 
@@ -98,7 +100,7 @@ class Debugger:
             while len(data) < length:
                 size = min(CHUNK, length - len(data))
                 self._send(b"m%x,%x" % (address + len(data), size))
-                answer = self._reply()
+                answer = self._answer()
                 if len(answer) != 2 * size:
                     raise DeviceError(
                         f"the debug port does not read {size} bytes at"
@@ -149,6 +151,11 @@ class Debugger:
         self._send(b"s")
         self._reply()
 
+    def expect_stop(self) -> None:
+        """Wait for a core that stops by itself where it begins (Renode)."""
+        self._reply()
+        self._running = False
+
     def has_stopped(self, timeout: float = 0) -> bool:
         """True if the running core has stopped by itself; waits up to `timeout` seconds for it."""
         if self._running and self._packet(timeout) is not None:
@@ -165,12 +172,18 @@ class Debugger:
 
     def _order(self, packet: bytes, what: str) -> None:
         self._send(packet)
-        answer = self._reply()
+        answer = self._answer()
         if answer != b"OK":
             raise DeviceError(f"the debug port refuses {what}: {answer!r}")
 
     def _send(self, packet: bytes) -> None:
         self._transport.write(b"$%s#%02x" % (packet, sum(packet) & 0xFF))
+
+    def _answer(self) -> bytes:
+        """Return the next packet that is no stop packet: Renode tells of some stops twice."""
+        while (packet := self._reply()).startswith(STOPS):
+            pass
+        return packet
 
     def _reply(self) -> bytes:
         """Return the next packet."""

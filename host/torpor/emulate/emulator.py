@@ -4,15 +4,13 @@
 
 import contextlib
 import dataclasses
-import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from torpor.board import Board, Memory, load_board
 from torpor.board import Emulator as Facts
-from torpor.emulate import machine, qemu
+from torpor.emulate import machine, renode
 from torpor.emulate.cut import Cut, Moment
 from torpor.emulate.debugger import Debugger, InputLoader
 from torpor.emulate.firmware import existing
@@ -22,8 +20,6 @@ from torpor.emulate.machine import NOISE_BYTES, Machine, Setup
 from torpor.emulate.port import Port
 from torpor.errors import DeviceError, UsageError
 
-RESET_SIGNAL = signal.SIGUSR1  # of a process, see firmware/port/host/host.h
-PIN_SIGNAL = signal.SIGURG
 LARGEST_SHIFT = 10  # QEMU's
 
 
@@ -73,9 +69,10 @@ class Emulator:
             timer_hz: from `hello`.
 
         Returns:
-            The count, exact to one tick; None where instructions are not counted (native).
+            The count, exact to one tick; None where instructions are not counted (native), or
+            not so exactly (Renode).
         """
-        return qemu.instructions(self._setup.facts, ticks, timer_hz)
+        return self._machine.instructions(ticks, timer_hz)
 
     def input_loader(self) -> InputLoader | None:
         """Return what loads a model's inputs into the device's memory, for `DeviceClient`.
@@ -97,27 +94,17 @@ class Emulator:
 
         Raises:
             UsageError: a process (native) without bootloader has no reset.
-            DeviceError: QEMU is gone.
+            DeviceError: the emulator is gone.
         """
-        if self._machine.monitor:
-            self._machine.monitor.order("system_reset", event="RESET")
-        elif self.flash:
-            os.kill(self.pid, RESET_SIGNAL)
-        else:
-            raise UsageError(
-                f"{self.elf.name} on {self.board.name} has no reset",
-                "start a bootloader with flash",
-            )
+        self._machine.reset()
 
     def edge(self) -> None:
         """Press the button: an edge at the pin of hal/pin.h.
 
         Raises:
-            UsageError: no emulator but a process (native) has such a pin.
+            UsageError: the emulator has no such pin: QEMU never has.
         """
-        if self._machine.monitor:
-            raise UsageError(f"the emulator of board '{self.board.name}' has no button")
-        os.kill(self.pid, PIN_SIGNAL)
+        self._machine.edge()
 
     @contextlib.contextmanager
     def off(self) -> Iterator[FlashFile | None]:
@@ -180,7 +167,8 @@ class Emulator:
         with contextlib.ExitStack() as claim:
             if self.flash:
                 claim.enter_context(self.flash.claimed())
-            started = machine.start(self._setup, self._starts)
+            begin = renode.start if self._setup.facts.kind == "renode" else machine.start
+            started = begin(self._setup, self._starts)
             self._claim = claim.pop_all()
         self._starts += 1
         self._is_on = True
@@ -229,7 +217,7 @@ def start(
     Args:
         board: what to emulate.
         elf: the firmware, or the bootloader.
-        arguments: more words for QEMU's command line.
+        arguments: more words for QEMU's command line, or commands for Renode's monitor.
         flash: a file for the flash that images and journal are in; made, erased, if it is not
             there. None: what is written into the flash is lost with the process.
         icount_shift: one instruction is 2^icount_shift ns of virtual time, 0 to 10; None is what
@@ -257,12 +245,11 @@ def start(
 
 def _with_shift(board: Board, facts: Facts, shift: int | None, *, skip_idle: bool) -> Facts:
     """Return `facts` with another icount_shift."""
-    if shift is None and not skip_idle:
+    if shift is None and (facts.skips_idle or not skip_idle):
         return facts
     if facts.icount_shift is None:
         raise UsageError(f"board '{board.name}' counts no instructions: its time is the wall's")
-    if shift is None:
-        return facts
+    assert shift is not None, "a board that counts can skip"
     if not 0 <= shift <= LARGEST_SHIFT:
         raise UsageError(f"an icount shift of {shift} is none", f"0 to {LARGEST_SHIFT}")
     return dataclasses.replace(facts, icount_shift=shift)

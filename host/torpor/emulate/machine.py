@@ -3,7 +3,9 @@
 """A board from the moment its power comes to the moment it goes: one process."""
 
 import contextlib
+import os
 import random
+import signal
 import tempfile
 import time
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from torpor.emulate.debugger import Debugger
 from torpor.emulate.flash import FlashFile
 from torpor.emulate.image import Image
 from torpor.emulate.monitor import Monitor
-from torpor.errors import DeviceError
+from torpor.errors import DeviceError, UsageError
 from torpor.link.transport import SocketTransport, connect_unix
 
 START_TIMEOUT = 30.0  # a loaded machine may take its time
+RESET_SIGNAL = signal.SIGUSR1  # of a process, see firmware/port/host/host.h
+PIN_SIGNAL = signal.SIGURG
 NOISE_BYTES = 16384  # at the beginning of the RAM, where word is left for the next run
 
 
@@ -32,7 +36,7 @@ class Setup:
         board: what to emulate.
         facts: its emulator.
         elf: the firmware.
-        arguments: more words for QEMU's command line.
+        arguments: more words for QEMU's command line, or commands for Renode's monitor.
         flash: the flash that outlives the process, or None.
         memory: addresses, and files whose bytes are there when it starts.
         skip_idle: virtual time jumps to the next timer while the core sleeps. What happens from
@@ -55,7 +59,7 @@ class Machine:
         child: the process.
         uart: its serial port.
         debugger: its debug port, or None (native).
-        monitor: where it takes orders, or None (native).
+        monitor: where QEMU takes orders, or None.
     """
 
     def __init__(
@@ -89,6 +93,38 @@ class Machine:
                 content[start:end] = self.debugger.read(_origin(setup) + start, end - start)
             setup.flash.save(bytes(content))
 
+    def reset(self) -> None:
+        """Press the reset button.
+
+        Raises:
+            UsageError: a process (native) without bootloader has no reset.
+            DeviceError: the process is gone.
+        """
+        setup = self._setup
+        if self.monitor:
+            self.monitor.order("system_reset", event="RESET")
+        elif setup.flash:
+            os.kill(self.child.pid, RESET_SIGNAL)
+        else:
+            raise UsageError(
+                f"{setup.elf.name} on {setup.board.name} has no reset",
+                "start a bootloader with flash",
+            )
+
+    def edge(self) -> None:
+        """Make an edge at the pin of hal/pin.h.
+
+        Raises:
+            UsageError: the emulator has no such pin.
+        """
+        if self.monitor:
+            raise UsageError(f"the emulator of board '{self._setup.board.name}' has no button")
+        os.kill(self.child.pid, PIN_SIGNAL)
+
+    def instructions(self, ticks: int, timer_hz: int) -> int | None:
+        """Turn ticks of the board's timer into instructions; None where they are not counted."""
+        return qemu.instructions(self._setup.facts, ticks, timer_hz)
+
     def close(self) -> None:
         """End the process. Safe to call twice."""
         self._ended = True
@@ -120,7 +156,7 @@ def _start_in(folder: Path, setup: Setup, seed: int) -> Machine:
     if facts.flash_image:
         qemu.write_flash_image(setup.elf, setup.board.memory["code"], folder / qemu.FLASH_IMAGE)
     with contextlib.ExitStack() as undo:
-        child = Child([*_command(setup), *setup.arguments], folder, facts.package)
+        child = Child([*_command(setup), *setup.arguments], folder, facts.how_to_get)
         undo.callback(child.close)
         uart = _connect(folder / qemu.UART_SOCKET, child)
         undo.callback(uart.close)
@@ -171,10 +207,14 @@ def _connect(path: Path, child: Child) -> SocketTransport:
 # ---- what memory holds when the power comes
 
 
+def ram_noise(board: Board, seed: int) -> tuple[int, bytes]:
+    """Return where and what a RAM holds that has just got power."""
+    ram = board.memory["ram"]
+    return ram.origin, random.Random(seed).randbytes(min(ram.size, NOISE_BYTES))  # noqa: S311
+
+
 def _first_content(setup: Setup, seed: int) -> list[tuple[int, bytes]]:
-    ram = setup.board.memory["ram"]
-    noise = random.Random(seed).randbytes(min(ram.size, NOISE_BYTES))  # noqa: S311 - no secret
-    pieces = [(ram.origin, noise)]
+    pieces = [ram_noise(setup.board, seed)]
     if setup.flash and setup.facts.flash == "debug-port":
         content = setup.flash.read()
         for start, end in _own_parts(setup):

@@ -42,7 +42,7 @@ def started(
         UsageError: the scene does not fit into the board's memory.
         MissingToolError, DeviceError: the emulator does not start.
     """
-    skip_idle = fast and board.emulator is not None and board.emulator.icount_shift is not None
+    skip_idle = fast and board.emulator is not None and board.emulator.skips_idle
     with tempfile.TemporaryDirectory(prefix="torpor-") as folder:
         memory = {} if scene is None else _memory(board, scene, Path(folder))
         with emulate.start(
