@@ -92,7 +92,7 @@ def start(setup: Setup, seed: int) -> RenodeMachine:
     Raises:
         MissingToolError: Renode is not installed.
         DeviceError: it does not start, or refuses what the board's folder says.
-        UsageError: the firmware has bytes outside the flash.
+        UsageError: the firmware is no ELF file.
     """
     folder = tempfile.TemporaryDirectory(prefix="torpor-", ignore_cleanup_errors=True)
     with contextlib.ExitStack() as undo:
@@ -159,34 +159,45 @@ def filling(setup: Setup, seed: int, folder: Path) -> list[str]:
         seed: of what the RAM holds.
         folder: for files.
     """
-    address, noise = ram_noise(setup.board, seed)
-    (folder / "noise").write_bytes(noise)
-    (folder / "flash").write_bytes(flash_content(setup))
-    pieces = [(address, folder / "noise"), *((at, path.resolve()) for at, path in setup.memory)]
+    inside, outside = split(setup)
+    pieces = [ram_noise(setup.board, seed), *outside]
+    files = [(at, _file(folder / f"{at:x}", data)) for at, data in pieces]
+    files += [(at, path.resolve()) for at, path in setup.memory]
+    flash = [f'flashController LoadFrom "{_file(folder / "flash", inside)}"'] if inside else []
     return [
-        *(f"sysbus LoadBinary {quoted(path)} {at:#x}" for at, path in pieces),
-        f'flashController LoadFrom "{folder / "flash"}"',
+        *(f"sysbus LoadBinary {quoted(path)} {at:#x}" for at, path in files),
+        *flash,
         *([SKIP_IDLE] if setup.skip_idle else []),
         *setup.facts.args,
         *setup.arguments,
     ]
 
 
-def flash_content(setup: Setup) -> bytes:
-    """Return all bytes of the flash: what has lasted, and over it the firmware's.
+def _file(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def split(setup: Setup) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Return all bytes of the flash, what has lasted and over it the firmware's, and what of the
+    firmware lies elsewhere, with its addresses. Without a model there is no such flash.
 
     Raises:
-        UsageError: the firmware is no ELF file, or has bytes outside the flash.
+        UsageError: the firmware is no ELF file.
     """
+    segments = Image.read(setup.elf).segments
     facts = setup.board.flash
-    assert facts is not None, "a board in Renode has a flash"
+    if facts is None or setup.facts.flash != "model":
+        return b"", list(segments)
     content = bytearray(setup.flash.read() if setup.flash else ERASED * facts.size)
-    for address, data in Image.read(setup.elf).segments:
+    outside = []
+    for address, data in segments:
         offset = address - facts.origin
-        if not 0 <= offset <= offset + len(data) <= facts.size:
-            raise UsageError(f"{setup.elf} has bytes at {address:#x}, outside the flash")
-        content[offset : offset + len(data)] = data
-    return bytes(content)
+        if offset >= 0 and offset + len(data) <= facts.size:
+            content[offset : offset + len(data)] = data
+        else:
+            outside.append((address, data))
+    return bytes(content), outside
 
 
 # ---- its ports
