@@ -14,6 +14,7 @@
 #define SYST_RVR     REG32(0xE000E014)           /* reload value */
 #define SYST_CVR     REG32(0xE000E018)           /* current value */
 #define NVIC_ISER(n) REG32(0xE000E100 + 4 * (n)) /* set-enable, interrupts 32 n .. 32 n + 31 */
+#define NVIC_ICER(n) REG32(0xE000E180 + 4 * (n)) /* clear-enable */
 #define NVIC_ISPR(n) REG32(0xE000E200 + 4 * (n)) /* set-pending */
 #define NVIC_ICPR(n) REG32(0xE000E280 + 4 * (n)) /* clear-pending */
 #define ICSR         REG32(0xE000ED04)           /* interrupt control and state */
@@ -53,6 +54,11 @@ void cortexm_pin_isr(void);
 static inline void nvic_enable(uint32_t irq)
 {
     NVIC_ISER(irq / 32) = 1u << irq % 32;
+}
+
+static inline void nvic_disable(uint32_t irq)
+{
+    NVIC_ICER(irq / 32) = 1u << irq % 32;
 }
 
 /* Makes interrupt `irq` pending, as its device would, or forgets that it is. */

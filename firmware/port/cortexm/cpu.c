@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * hal/cpu.h for every Cortex-M.
+ * hal/cpu.h for every Cortex-M; how it sleeps is in sleep.c.
  */
 #include "hal/cpu.h"
 
@@ -22,11 +22,6 @@ void cpu_irq_restore(uint32_t state)
 void cpu_irq_enable(void)
 {
     __asm volatile("cpsie i" ::: "memory");
-}
-
-void cpu_sleep(void)
-{
-    __asm volatile("dsb\n\twfi" ::: "memory");
 }
 
 void cpu_reset(void)

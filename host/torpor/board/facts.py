@@ -8,13 +8,18 @@ value must have. Addresses and sizes are in bytes, frequencies in Hz.
 from dataclasses import dataclass
 
 # The files of firmware/port that a kind of timer and a core (as GCC calls it) need; their folder
-# is the core's architecture. What every core needs is in bare/.
+# is the core's architecture. What every core needs is in bare/. A port's file of the same name takes
+# the place of one of these.
 CLOCKS = {
     "systick": "cortexm/systick.c",
     "nrf51-timer": "cortexm/no_systick.c",
+    "stm32-tim2": "cortexm/no_systick.c",
     "mtime": "riscv/mtime.c",
 }
-_CORTEXM = ("cortexm/startup.c", "cortexm/cpu.c", "cortexm/fault.c", "cortexm/boot.c")
+_CORTEXM = (
+    *("cortexm/startup.c", "cortexm/cpu.c", "cortexm/sleep.c", "cortexm/fault.c"),
+    "cortexm/boot.c",
+)
 CORES = {
     "cortex-m0": (*_CORTEXM, "cortexm/armv6m.c"),
     "cortex-m3": (*_CORTEXM, "cortexm/armv7m.c"),
