@@ -25,6 +25,7 @@ from torpor.paths import BOARDS
 START_TIMEOUT = 120.0  # a loaded machine may take its time
 PORT_FILE = "renode-*/robot_port"  # below the folder for temporary files
 PORT_TRIES = 8
+LONGEST_TICK = 8  # in instructions: a real-time clock counts time, not them
 ERASED = b"\xff"
 UART = 'emulation CreateServerSocketTerminal {port} "console" false'
 DEBUG_PORT = "machine StartGdbServer {port} false"
@@ -51,6 +52,7 @@ class RenodeMachine(Machine):
         super().__init__(setup, child, ChildTransport(uart, child), debugger, None)
         self.remote = remote
         self._folder = folder
+        self._mips = remote.number("cpu PerformanceInMips")
 
     def save(self) -> None:
         """See `Machine.save`."""
@@ -72,8 +74,10 @@ class RenodeMachine(Machine):
         self.remote.order("button PressAndRelease")
 
     def instructions(self, ticks: int, timer_hz: int) -> int | None:
-        """See `Machine.instructions`: a timer is not read at an exact instruction."""
-        return None
+        """See `Machine.instructions`: as exact as a tick, which must not be long."""
+        a_second = self._mips * 1_000_000
+        is_fine = timer_hz * LONGEST_TICK >= a_second
+        return round(ticks * a_second / timer_hz) if is_fine else None
 
     def close(self) -> None:
         """See `Machine.close`."""
@@ -112,8 +116,9 @@ def start(setup: Setup, seed: int) -> RenodeMachine:
         debugger.read(setup.board.memory["ram"].origin, 1)  # answered: it knows of the debugger
         remote.order("start")
         debugger.expect_stop()
+        made = RenodeMachine(setup, child, remote, folder=folder, uart=uart, debugger=debugger)
         undo.pop_all()
-    return RenodeMachine(setup, child, remote, folder=folder, uart=uart, debugger=debugger)
+    return made
 
 
 def _child(setup: Setup, folder: Path) -> Child:
