@@ -4,15 +4,20 @@
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from torpor.board import Board
 from torpor.errors import BudgetError
-from torpor.footprint import check_budget, measure, picture, summary
+from torpor.footprint import Calls, check_budget, measure, picture, summary
 
 
-def measure_and_check(
-    elf: Path, objects: list[Path], board: Board, link: int | None, target: Path
+def measure_and_check(  # noqa: PLR0917 - what a step of the build knows
+    elf: Path,
+    objects: list[Path],
+    board: Board,
+    link: int | None,
+    target: Path,
+    calls: tuple[dict[str, dict[str, Any]], str] | None = None,
 ) -> None:
     """Write footprint.json and print a summary.
 
@@ -25,10 +30,12 @@ def measure_and_check(
         board: with the budget.
         link: where the image begins, None for the start of the code memory.
         target: the file to write.
+        calls: what an application elsewhere declares, and where.
     """
-    graphs = [obj.with_suffix(".ci").read_text() for obj in objects]
+    graphs = [obj.with_suffix(".ci").read_text(encoding="utf-8") for obj in objects]
     try:
-        footprint = measure(elf, elf.with_suffix(".map").read_text(), graphs, board)
+        map_text = elf.with_suffix(".map").read_text(encoding="utf-8")
+        footprint = measure(elf, map_text, graphs, board, Calls(*calls) if calls else None)
     except BudgetError as error:
         _fail(error.message, error.hint)
     print(f"  {summary(footprint, board)}")

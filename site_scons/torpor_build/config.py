@@ -18,6 +18,8 @@ def board_header(board: Board) -> str:
         for key, value in values.items():
             if isinstance(value, int):
                 facts[f"BOARD_{table}_{key}".upper()] = value
+    if board.slots and board.slots.window is not None:
+        facts["BOARD_SLOTS_WINDOW"] = board.slots.window
     if board.core.architecture == "cortexm":
         facts |= _vectors(board)
     lines = "".join(f"#define {name} {value:#x}u\n" for name, value in facts.items())
@@ -73,7 +75,7 @@ def layout_source(board: Board) -> str:
     assert board.flash is not None and board.slots is not None
     journal, *places = regions(board)
     slots = "".join(f"        {_region(place, board.flash)},\n" for place in places)
-    links = [place.address if board.memory else 0 for place in places[:2]]
+    links = [place.address if board.links == 2 and board.memory else 0 for place in places[:2]]
     return (
         f"/* Made from boards/{board.name}/board.toml. Do not edit. */\n"
         '#include "update/layout.h"\n\n'
@@ -85,7 +87,7 @@ def layout_source(board: Board) -> str:
         f"    .journal_block = {board.journal_block:#x}u,\n"
         f"    .journal = {_region(journal, board.flash)},\n"
         f"    .slots = {{\n{slots}    }},\n"
-        f"    .link = {{{links[0]:#x}u, {links[1] if board.links == 2 else links[0]:#x}u}},\n"
+        f"    .link = {{{links[0]:#x}u, {links[1]:#x}u}},\n"
         "};\n"
     )
 

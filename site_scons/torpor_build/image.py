@@ -10,25 +10,27 @@
 Where one link serves both slots (`links = 1`) there is firmware.elf and firmware.bin.
 """
 
-import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import Board, as_bootloader, as_image
+from torpor.board import as_bootloader, as_image
 from torpor.errors import UsageError, unknown_name
 from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
+from torpor_build.apps import App
 from torpor_build.options import Options
+from torpor_build.place import ours
 
 SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
 
 
 def declare_targets(
     env: Any, options: Options, objects: steps.Objects, app: steps.Application, out: str
-) -> None:
-    """Declare `boot` (the bootloader), `image` (that and all images) and `update` (of a device).
+) -> list[Any]:
+    """Declare `boot` (the bootloader) and `image` (that and all images); return the latter.
 
     Args:
         env: of the build.
@@ -39,22 +41,11 @@ def declare_targets(
     """
     key = objects.once("gen/key.o", key_source(env, options))
     boot = bootloader(env, options, objects, key)
-    common = [*app.objects, *application_objects(objects, options.app), key]
+    common = [*app.objects, *image_objects(objects, options.app), key]
     images = signed_images(env, options, common, app, f"{out}/image")
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
-    if options.port:
-        env.AlwaysBuild(env.Alias("update", images, _update(env.Dir(f"{out}/image"), options.port)))
-
-
-def _update(folder: Any, port: str) -> Any:
-    """Return an action that brings images to a device; its progress goes to the terminal."""
-
-    def run(target: list[Any], source: list[Any], env: Any) -> int:
-        command = [*steps.TORPOR, "update", str(folder), "--port", port]
-        return subprocess.run(command, env=env["ENV"], check=False).returncode
-
-    return Action(run, f"  update  {folder}")
+    return images
 
 
 def key_source(env: Any, options: Options) -> Any:
@@ -62,7 +53,7 @@ def key_source(env: Any, options: Options) -> Any:
     step = Action(_write_key, "  write   $TARGET")
     target = f"#build/{options.board.name}/gen/key.c"
     source = env.Command(target, env.fs.File(str(options.key)), step)
-    env.Depends(source, [*steps.tool_sources("image"), "#site_scons/torpor_build/config.py"])
+    env.Depends(source, [*steps.tool_sources("image"), ours("site_scons/torpor_build/config.py")])
     return source[0]
 
 
@@ -90,11 +81,11 @@ def bootloader(env: Any, options: Options, objects: steps.Objects, key: Any) -> 
     return [elf, steps.measured(env, board, elf, f"{out}/footprint.json")]
 
 
-def application_objects(objects: steps.Objects, app: str) -> list[Any]:
-    """Compile everything of an application with slots that does not depend on model and key."""
+def image_objects(objects: steps.Objects, app: App) -> list[Any]:
+    """Compile what applications with slots have in common: no model, no key."""
     return [
-        *objects.folders("app", f"app/{app}", "app/slots", "mgmt", "update", "core", "wire"),
-        *objects.port(*steps.APP_DRIVERS[app]),
+        *objects.folders("app", "app/slots", "mgmt", "update", "core", "wire"),
+        *objects.port(*app.drivers),
         *objects.folders(*steps.INFER),
         *objects.generated("board.c", "layout.c", "wire_records.c"),
         *objects.libraries("zcbor", *steps.CRYPTO),
@@ -113,8 +104,8 @@ def signed_images(
         app: what runs.
         folder: where everything goes.
     """
-    board, plan = options.board, app.plan
-    kernels = _kernels(env, board, plan.kernels, f"{folder}/kernels.txt")
+    board, plan = options.fitted, app.plan
+    kernels = _kernels(env, options, plan.kernels, f"{folder}/kernels.txt")
     target = f"{folder}/gen/model.c"
     tables = steps.model_source(env, plan, target, kernels, board.models.arena)
     own = steps.model_objects(env, [plan.source, tables, *app.sources], folder)
@@ -124,27 +115,32 @@ def signed_images(
         name = f"{folder}/firmware-{slot}" if board.links > 1 else f"{folder}/firmware"
         place = as_image(board, "ab".index(slot))
         elf = steps.linked(env, place, made, f"{name}.elf")
-        footprint = steps.measured(env, place, elf, f"{name}.json")
+        footprint = steps.measured(env, place, elf, f"{name}.json", app=options.app)
         arguments = ["--slot", slot] if board.links > 1 else []
         sources = [elf, plan.binary, kernels]
         nodes += [footprint, _signed(env, options, sources, f"{name}.bin", *arguments)]
     return nodes
 
 
-def _kernels(env: Any, board: Board, needed: Any, target: str) -> Any:
+def _kernels(env: Any, options: Options, needed: Any, target: str) -> Any:
     """Declare the list of kernels that images have: the plan's, and those that are reserved."""
-    for name in board.models.reserve:
-        if name not in OPCODES.values():
-            error = unknown_name("kernel", name, OPCODES.values())
-            where = f"boards/{board.name}/board.toml: 'models.reserve'"
-            raise UsageError(f"{where}: {error.message}", error.hint)
+    board = options.board
+    _check_reserve(f"boards/{board.name}/board.toml: 'models.reserve'", board.models.reserve)
+    _check_reserve(f"{options.app.file}: 'reserve'", options.app.settings.reserve)
 
     def write(target: list[Any], source: list[Any], env: Any) -> None:
         names = {*Path(str(source[0])).read_text().split(), *env["RESERVED"]}
         Path(str(target[0])).write_text("".join(f"{name}\n" for name in sorted(names)))
 
     step = Action(write, "  write   $TARGET", varlist=["RESERVED"])
-    return env.Command(target, needed, step, RESERVED=board.models.reserve)[0]
+    return env.Command(target, needed, step, RESERVED=options.fitted.models.reserve)[0]
+
+
+def _check_reserve(where: str, names: Iterable[str]) -> None:
+    for name in names:
+        if name not in OPCODES.values():
+            error = unknown_name("kernel", name, OPCODES.values())
+            raise UsageError(f"{where}: {error.message}", error.hint)
 
 
 def _signed(env: Any, options: Options, sources: list[Any], target: str, *arguments: str) -> Any:
@@ -152,7 +148,7 @@ def _signed(env: Any, options: Options, sources: list[Any], target: str, *argume
     words = ["--board", options.board.name, "--version", options.version]
     words += ["--counter", str(options.counter), "--key", str(options.key), *arguments]
     step = Action(_sign, "  sign    $TARGET", varlist=["SIGN_WORDS"])
-    arena = options.board.models.arena
+    arena = options.fitted.models.arena
     image = env.Command(target, sources, step, SIGN_WORDS=words, ARENA_BYTES=arena)
     env.Depends(image, [env.fs.File(str(options.key)), *steps.tool_sources(*SIGN)])
     env.Clean(image, f"{target}.log")

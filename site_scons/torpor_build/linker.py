@@ -6,6 +6,7 @@ from torpor.board import Board
 from torpor.errors import UsageError
 
 _LENGTH = 64 << 20
+_ENTRY = {"riscv": "riscv_entry"}  # who sets the stack pointer, where the hardware does not
 _DRIVERS = {"cortexm": ("cortexm_alarm_isr", "cortexm_pin_isr")}  # not in every program
 _TEMPLATE = """\
 /* Made from boards/{name}/board.toml. Do not edit. */
@@ -16,9 +17,9 @@ MEMORY
 {{
     CODE (rx) : ORIGIN = {code_origin:#010x}, LENGTH = {length:#x}
     RAM (rwx) : ORIGIN = {ram_origin:#010x}, LENGTH = {length:#x}
-}}
+{views}}}
 
-ENTRY({architecture}_reset)
+ENTRY({entry})
 
 __stack_top = {stack_top:#010x};
 __stack_limit = __stack_top - {stack:#x};
@@ -29,8 +30,7 @@ __stack_limit = __stack_top - {stack:#x};
         KEEP(*(.vectors.first))
         KEEP(*(.vectors))
         *(.text .text.*)
-        *(.rodata .rodata.* .srodata .srodata.*)
-        . = ALIGN(4);
+{constants}        . = ALIGN(4);
     }} > CODE
 
     /* First in the RAM of bootloader and applications alike, neither copied nor cleared at start:
@@ -44,13 +44,12 @@ __stack_limit = __stack_top - {stack:#x};
     {{
         __data_start = .;
         *(.data .data.* .sdata .sdata.*)
-        *(.ramfunc)
-        . = ALIGN(4);
+{functions}        . = ALIGN(4);
         __data_end = .;
     }} > RAM AT > CODE
     __data_load = LOADADDR(.data);
 
-    .bss (NOLOAD) :
+{functions_place}    .bss (NOLOAD) :
     {{
         __bss_start = .;
         *(.bss .bss.* .sbss .sbss.* COMMON)
@@ -60,6 +59,39 @@ __stack_limit = __stack_top - {stack:#x};
 
     /DISCARD/ : {{ *(.ARM.exidx* .ARM.extab* .eh_frame*) }}
 }}
+"""
+
+_CONSTANTS = "        *(.rodata .rodata.* .srodata .srodata.*)\n"
+_FUNCTIONS = "        *(.ramfunc)\n"
+
+# Where loads see the code memory at another address than the CPU executes it, constants are linked
+# for that address, and lie behind the code all the same.
+_CONSTANTS_ELSEWHERE = """\
+        . = ALIGN(16);
+    }} > CODE
+
+    .rodata ORIGIN(CONSTANTS) + SIZEOF(.text) :
+    {{
+{constants}        . = ALIGN(4);
+    }} > CONSTANTS AT > CODE
+    ASSERT(ADDR(.rodata) - LOADADDR(.rodata) == ORIGIN(CONSTANTS) - ORIGIN(CODE), "gap")
+"""
+
+# Functions in RAM likewise: copied with the data, behind them, and linked for where they are
+# executed.
+_FUNCTIONS_ELSEWHERE = """\
+    .ramfunc ADDR(.data) + SIZEOF(.data) + ORIGIN(FUNCTIONS) - ORIGIN(RAM) :
+    {{
+{functions}        . = ALIGN(4);
+    }} > FUNCTIONS AT > CODE
+    ASSERT(LOADADDR(.ramfunc) - LOADADDR(.data) == SIZEOF(.data), "gap")
+
+    .ramfunc_place (NOLOAD) :
+    {{
+        . += SIZEOF(.ramfunc);
+        __data_end = .;
+    }} > RAM
+
 """
 
 
@@ -81,10 +113,11 @@ def script(board: Board, link: int | None = None) -> str:
             f"a multiple of 0x200 from {code.origin:#x} to below {end:#x}",
         )
     assert board.budget is not None
-    isrs = _DRIVERS.get(board.core.architecture, ())
+    architecture = board.core.architecture
+    isrs = _DRIVERS.get(architecture, ())
     return _TEMPLATE.format(
         name=board.name,
-        architecture=board.core.architecture,
+        entry=_ENTRY.get(architecture, f"{architecture}_reset"),
         code_origin=origin,
         ram_origin=ram.origin,
         length=_LENGTH,

@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from torpor.board import Board, board_names, load_board
+from torpor.board import Board, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.image.version import Version
-from torpor.paths import FIRMWARE, MODELS, app_names, kind_of, model_names, variant
+from torpor.paths import FIRMWARE, MODELS, kind_of, model_names, variant
+from torpor_build.apps import DEFAULT_MODEL, App, load_app
 
 IMAGE_TARGETS = ("boot", "image", "update")
+PORT_TARGETS = ("update", "flash", "monitor", "test")
+PROBE_TARGETS = ("flash", "gdb")
+ALONE = ("test", "monitor", "all-boards")
+SERVE, DEMO = "serve", "demo"
 _LARGEST_COUNTER = 0xFFFFFFFF
 DEVELOPMENT_KEY = FIRMWARE / "keys" / "development.pem"
 
@@ -26,7 +31,7 @@ class Options:
     """What the user asked for.
 
     Attributes:
-        app: a folder of firmware/app: what the firmware does.
+        app: what the firmware does.
         always: the wake loop infers all the time, to compare with.
         model: a folder of models/, or a quantized .tflite file.
         bits: of the weights; 0 where the model is a file that is already quantized.
@@ -35,12 +40,16 @@ class Options:
         key: the file of the key that images are signed with.
         version: of the images, as the user wrote it.
         counter: their security counter.
-        port: of the device to update; empty for none.
+        port: of the device to update, flash, watch or test; empty for none.
+        serial: number of the probe; empty for the only one.
+        since: the commit that sizes are compared with; empty for the last.
         with_images: a bootloader or images are wanted.
+        needs_build: something is wanted that has to be built here.
+        arguments: as they were given: NAME -> VALUE.
     """
 
     board: Board
-    app: str
+    app: App
     always: bool
     model: Path
     bits: int
@@ -52,65 +61,84 @@ class Options:
     version: str
     counter: int
     port: str
+    serial: str
+    since: str
     with_images: bool
+    needs_build: bool
+    arguments: Mapping[str, str]
 
     @property
     def variant(self) -> str:
         """Name of the folder in build/<board>/ that everything of this build lies in."""
-        kind = kind_of(self.app, always=self.always)
+        kind = kind_of(self.app.name, always=self.always)
         return variant(self.model.name if self.bits else self.model, self.bits, kind)
+
+    @property
+    def run_kind(self) -> str:
+        """What `run` does: DEMO where the model has recordings, else ""."""
+        has_recordings = self.bits and not self.packaged and self.model.parent == MODELS
+        return DEMO if has_recordings and self.app.name == SERVE else ""
+
+    @property
+    def fitted(self) -> Board:
+        """The board, with the memory that the application asks for."""
+        return self.app.fitted(self.board)
 
 
 @dataclass(frozen=True)
-class _Option:
+class Option:
+    """NAME=VALUE: its default, what it can be, and what it is for."""
+
     default: str
     values: str
     help: str
 
 
-def _table() -> dict[str, _Option]:
+def table() -> dict[str, Option]:
+    """Return all options by name."""
     return {
-        "board": _Option("mps2_an386", " | ".join(board_names()), "Which board to build for."),
-        "model": _Option(
-            "motion",
-            " | ".join([*model_names(), "FILE.tflite"]),
-            "Which model to build in: a folder of models/, or a quantized file.",
+        "board": Option("mps2_an386", "NAME", "What to build for: see below."),
+        "model": Option(
+            DEFAULT_MODEL,
+            "NAME",
+            "What to build in: see below. An application of your own may name another default.",
         ),
-        "bits": _Option(
+        "bits": Option(
             "8",
             "8 | 4",
             "Bits of the weights; a FILE.tflite, and a model that comes quantized, has its own.",
         ),
-        "app": _Option(
-            "serve",
-            " | ".join(app_names()),
-            "What the firmware does: serve answers a host; wake is the sleeping device that a "
-            "product ships (the model's [wake]).",
+        "app": Option(
+            SERVE,
+            "NAME",
+            "What the firmware does: see below.",
         ),
-        "always": _Option("0", "0 | 1", "app=wake: infer all the time, to compare with."),
-        "keep_input": _Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
-        "release": _Option(
+        "always": Option("0", "0 | 1", "app=wake: infer all the time, to compare with."),
+        "keep_input": Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
+        "release": Option(
             "0",
             "0 | 1",
             "Leave out debug information; bootloader and images need a key of your own.",
         ),
-        "link": _Option(
+        "link": Option(
             "", "0xADDRESS", "Where in the code memory the image lies; empty for its start."
         ),
-        "version": _Option("0.1.0", "1.2.3[+4]", "Version of the images."),
-        "counter": _Option(
+        "version": Option("0.1.0", "1.2.3[+4]", "Version of the images."),
+        "counter": Option(
             "0",
             "N",
             "Security counter of the images: a device never goes back below that of what it has "
             "confirmed.",
         ),
-        "key": _Option(
+        "key": Option(
             "",
             "FILE.pem",
             "What images are signed with, and devices ask for; empty for the development key, "
             "which everybody has.",
         ),
-        "port": _Option("", "PORT", "Serial port of the device, for 'update'."),
+        "port": Option("", "PORT", f"Serial port, for {', '.join(PORT_TARGETS)}."),
+        "serial": Option("", "NUMBER", f"Of the probe, for {' and '.join(PROBE_TARGETS)}."),
+        "since": Option("", "COMMIT", "What 'size' compares with; empty for the last commit."),
     }
 
 
@@ -125,11 +153,13 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         UsageError: an unknown option or value, or some that contradict each other; names the
             nearest valid one.
     """
-    table = _table()
+    known = table()
     for name in arguments:
-        if name not in table:
-            raise unknown_name("option", name, table)
-    values = {name: arguments.get(name, option.default) for name, option in table.items()}
+        if name not in known:
+            raise unknown_name("option", name, known)
+    values = {name: arguments.get(name, option.default) for name, option in known.items()}
+    app = load_app(values["app"])
+    values["model"] = arguments.get("model", _own_model(app))
     bits = int(_choice("bits", values["bits"], ("8", "4")))
     model = _model(values["model"])
     is_file = values["model"].endswith(".tflite")
@@ -142,20 +172,22 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         raise UsageError(
             f"bits={bits}: {model.name} comes quantized, to {own_bits} bits", "leave bits= out"
         )
-    if "run" in targets:
-        unfit = f"the file {values['model']}" if is_file else f"{model.name}, which comes quantized"
-        _check_run(unfit if is_file or own_bits else "", values["link"])
+    if "run" in targets and values["link"]:
+        raise UsageError(
+            f"'run' starts images at the start of the code memory, not at link={values['link']}",
+            "leave link= or 'run' out",
+        )
     board = load_board(values["board"])
     release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
     key = _key(values["key"])
     with_images = any(target in IMAGE_TARGETS for target in targets)
+    with_images |= "flash" in targets and board.slots is not None and not values["link"]
     if with_images:
         _check_images(board, values["link"], key if release else None)
-    if ("update" in targets) != bool(values["port"]):
-        raise UsageError("'update' and port= belong together", "scons ... update port=/dev/ttyACM0")
+    _check_targets(values, targets)
     return Options(
         board=board,
-        app=_choice("app", values["app"], tuple(app_names())),
+        app=app,
         always=_SWITCH[_choice("always", values["always"].lower(), _SWITCH)],
         model=model,
         bits=0 if is_file else own_bits or bits,
@@ -167,8 +199,23 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         version=str(Version.parse(values["version"])),
         counter=_counter(values["counter"]),
         port=values["port"],
+        serial=values["serial"],
+        since=values["since"],
         with_images=with_images,
+        needs_build=not targets or any(target not in ALONE for target in targets),
+        arguments=dict(arguments),
     )
+
+
+def _check_targets(values: Mapping[str, str], targets: Collection[str]) -> None:
+    """Raise UsageError where targets and options do not fit."""
+    if "update" in targets and not values["port"]:
+        raise UsageError("'update' needs port=", "scons ... update port=/dev/ttyACM0")
+    for name, users in (("port", PORT_TARGETS), ("serial", PROBE_TARGETS), ("since", ("size",))):
+        if values[name] and not any(target in users for target in targets):
+            raise UsageError(f"{name}= is for {', '.join(users)}", f"scons ... {users[0]} {name}=")
+    if "all-boards" in targets and len(targets) > 1:
+        raise UsageError("'all-boards' goes alone", "scons all-boards")
 
 
 def _check_images(board: Board, link: str, released_key: Path | None) -> None:
@@ -212,21 +259,6 @@ def _own_bits(model: Path) -> int:
     return bits if isinstance(bits, int) else 0
 
 
-def _check_run(unfit: str, link: str) -> None:
-    """Raise UsageError where the demo cannot run: it needs recordings, as a model of ours has."""
-    if unfit:
-        names = ", ".join(name for name in model_names() if not _own_bits(MODELS / name))
-        raise UsageError(
-            f"'run' needs a model of models/ with recordings, not {unfit}",
-            f"model= one of: {names}; or compare a file with TFLM: torpor verify FILE --board B",
-        )
-    if link:
-        raise UsageError(
-            f"'run' starts images at the start of the code memory, not at link={link}",
-            "leave link= or 'run' out",
-        )
-
-
 def _choice(name: str, value: str, valid: "Mapping[str, bool] | tuple[str, ...]") -> str:
     if value not in valid:
         raise unknown_name(f"value of {name}", value, valid)
@@ -238,9 +270,23 @@ def _model(value: str) -> Path:
         if not Path(value).is_file():
             raise UsageError(f"model={value}: there is no such file")
         return Path(value).resolve()
-    if value not in model_names():
-        raise unknown_name("model", value, model_names())
-    return MODELS / value
+    if value in model_names():
+        return MODELS / value
+    if (Path(value) / "model.toml").is_file():
+        return Path(value).resolve()
+    raise unknown_name("model", value, model_names())
+
+
+def _own_model(app: App) -> str:
+    """Return the model= of an application that names one, else the default."""
+    name = app.settings.model
+    if not name or name in model_names():
+        return name or DEFAULT_MODEL
+    path = app.folder / name
+    if not path.exists():
+        known = ", ".join(model_names())
+        raise UsageError(f"{app.file}: 'model': there is no {name}", f"known: {known}")
+    return str(path)
 
 
 def _address(value: str) -> int | None:
@@ -248,25 +294,6 @@ def _address(value: str) -> int | None:
         return int(value, 0) if value else None
     except ValueError:
         raise UsageError(f"link={value} is no address", "for example link=0x8000") from None
-
-
-def help_text() -> str:
-    """Return what `scons -h` prints."""
-    lines = [
-        "Builds a firmware with a model in it: build/<board>/<model>-int<bits>/firmware.elf,",
-        "for a file build/<board>/<name of the file>-file/firmware.elf.\n",
-        "    scons [NAME=VALUE ...]        build",
-        "    scons [NAME=VALUE ...] run    build, start the emulator, stream test windows",
-        "    scons [NAME=VALUE ...] boot   build the bootloader: build/<board>/boot/boot.elf",
-        "    scons [NAME=VALUE ...] image  build it, and signed images: <model>/image/",
-        "    scons [NAME=VALUE ...] update port=PORT    build images, bring them to a device",
-        "    scons [NAME=VALUE ...] -c     remove what was built\n",
-        "options:",
-    ]
-    for name, option in _table().items():
-        lines.append(f"    {name}={option.values}")
-        lines.append(f"        {option.help} Default: {option.default or 'empty'}.")
-    return "\n".join(lines) + "\n"
 
 
 @contextmanager

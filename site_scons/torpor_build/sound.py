@@ -19,7 +19,7 @@ def tables(env: Any, target: str) -> Any:
     ours = [*sorted((ROOT / "host" / "torpor" / "features").glob("tables.*"))]
     ours += sorted((FIRMWARE / FOLDER).glob("*.h"))
     theirs = [env.fs.File(str(path)) for path in library("microfrontend_tables").sources]
-    sources = [*(f"#{path.relative_to(ROOT)}" for path in ours), *theirs]
+    sources = [*(env.fs.File(str(path)) for path in ours), *theirs]
     return env.Command(target, sources, Action(_write, "  write   $TARGET"))[0]
 
 

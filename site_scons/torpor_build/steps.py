@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ from typing import Any
 from SCons.Script import Action
 
 from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
-from torpor.paths import FIRMWARE, ROOT, variant
+from torpor.paths import BUILD, FIRMWARE, ROOT, variant
 from torpor.wire.schema import SCHEMA
-from torpor_build import config, linker, records, sound, third_party, wake
+from torpor_build import apps, config, linker, records, sound, third_party, wake
+from torpor_build.apps import App
 from torpor_build.options import Options
+from torpor_build.place import ours
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 TORPOR = [sys.executable, "-m", "torpor"]
-DRIVERS = ("alarm", "pin")  # of a port, for programs that define their handlers
+DRIVERS = apps.DRIVERS
 HOOKS = ("cause", "deep")  # of every port
 BARE_HOOKS = ("chip",)  # of those without an operating system
-APP_DRIVERS: dict[str, tuple[str, ...]] = {"serve": (), "wake": DRIVERS}
 CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/ops", "infer/kernels")
 COMPILE = ("cli/compile.py", "compile", "graph", "plan", "stats")
@@ -35,17 +37,21 @@ def environment(env: Any, options: Options) -> Any:
     """Make `env` an environment for the board's core, with what all our C code is built with."""
     board = options.board
     env["ENV"].update(PATH=os.environ.get("PATH", ""), PYTHONPATH=str(ROOT / "host"))
-    env.Tool(board.core.toolchain.replace("-", "_"))
+    env["ENV"]["TORPOR_BUILD"] = str(BUILD)
+    tools = [str(ROOT / "site_scons" / "site_tools")]
+    env.Tool(board.core.toolchain.replace("-", "_"), toolpath=tools)
     third_party.learn_suffixes(env)
     env.Tool("compilation_db")  # it looks at the compiler that is there
     env.Append(
-        CPPPATH=["#firmware", f"#build/{board.name}"],
+        CPPPATH=[ours("firmware"), f"#build/{board.name}"],
         CCFLAGS=[*board.core.flags, "-ffunction-sections", "-fdata-sections"],
         CFLAGS=["-std=c11"],
         LINKFLAGS=[*board.core.flags, "-Wl,--gc-sections"],
     )
     env.Replace(CCCOMSTR="  cc      $SOURCE", LINKCOMSTR="  link    $TARGET")
-    env.Append(CCFLAGS=[f"-ffile-prefix-map={ROOT}=.", *([] if options.release else ["-g"])])
+    places = dict.fromkeys((ROOT, BUILD.parent))  # no path of this computer gets into a firmware
+    env.Append(CCFLAGS=[f"-ffile-prefix-map={place}=." for place in places])
+    env.Append(CCFLAGS=[] if options.release else ["-g"])
     env.Append(LINKFLAGS=["-Wl,--strip-debug"] if options.release else [])
     # Functions of equal code would be merged, and then one of them is missing in the call graph.
     env.Append(CCFLAGS=["-fstack-usage", "-fcallgraph-info=su", "-fno-ipa-icf"])
@@ -91,13 +97,15 @@ class Objects:
 
     def folders(self, *names: str) -> list[Any]:
         """Compile all C files of folders of firmware/."""
-        return [
-            self._file(path) for name in names for path in sorted((FIRMWARE / name).glob("*.c"))
-        ]
+        return self.files(path for name in names for path in sorted((FIRMWARE / name).glob("*.c")))
+
+    def files(self, paths: Iterable[Path]) -> list[Any]:
+        """Compile C files of firmware/."""
+        return [self._file(path) for path in paths]
 
     def port(self, *drivers: str) -> list[Any]:
         """Compile what the board's hardware needs; `drivers` are of DRIVERS."""
-        return [self._file(path) for path in port_files(self._board, *drivers)]
+        return self.files(port_files(self._board, *drivers))
 
     def boot_port(self) -> list[Any]:
         """Compile what only the bootloader needs of the port."""
@@ -131,7 +139,7 @@ class Objects:
     def _file(self, source: Path) -> Any:
         relative = source.relative_to(FIRMWARE)
         env = self._environment(str(relative.parent))
-        return self.once(str(relative.with_suffix(".o")), f"#{source.relative_to(ROOT)}", env)
+        return self.once(str(relative.with_suffix(".o")), self._env.fs.File(str(source)), env)
 
     def _environment(self, folder: str) -> Any:
         """Inference is compiled for speed; only updates see the headers of the cryptography, only
@@ -164,11 +172,11 @@ def _ours(env: Any, optimisation: str) -> Any:
     return env
 
 
-def firmware_objects(objects: Objects, app: str) -> list[Any]:
-    """Compile everything of the firmware without bootloader that does not depend on the model."""
+def firmware_objects(objects: Objects, app: App) -> list[Any]:
+    """Compile what applications without bootloader have in common."""
     return [
-        *objects.folders("app", f"app/{app}", "app/alone", "core", "wire"),
-        *objects.port(*APP_DRIVERS[app]),
+        *objects.folders("app", "app/alone", "core", "wire"),
+        *objects.port(*app.drivers),
         *objects.folders(*INFER),
         *objects.generated("board.c", "wire_records.c"),
         *objects.libraries("zcbor"),
@@ -177,7 +185,13 @@ def firmware_objects(objects: Objects, app: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Application:
-    """What depends on the model: its plan, more objects, and more C files that are made for it."""
+    """What an application consists of besides what all have in common.
+
+    Attributes:
+        plan: of its model.
+        objects: of its C files.
+        sources: C files that are made for the model.
+    """
 
     plan: "PlanFiles"
     objects: list[Any]
@@ -188,11 +202,28 @@ def application(
     env: Any, options: Options, objects: Objects, plan: "PlanFiles", out: str
 ) -> Application:
     """Declare what the chosen application consists of, with the model that it runs."""
-    if options.app != "wake":
-        return Application(plan, [], [])
+    app = options.app
+    files = [*app.files, *app.folders]
+    made = objects.files(path for path in files if path.is_relative_to(FIRMWARE))
+    made += _own_objects(env, app, [p for p in files if not p.is_relative_to(FIRMWARE)], out)
+    if not app.is_wake:
+        return Application(plan, made, [])
     sensor = wake.described(options)["sensor"]
     source = wake.source(env, options, plan.binary, f"{out}/gen/wake.c")
-    return Application(plan, wake.objects(objects, sensor), [source])
+    return Application(plan, [*made, *wake.objects(objects, sensor)], [source])
+
+
+def _own_objects(env: Any, app: App, files: list[Path], out: str) -> list[Any]:
+    """Compile the C files of an application elsewhere: a warning of theirs is no failure."""
+    env = env.Clone()
+    env.Append(CPPPATH=[env.fs.Dir(str(app.folder))])
+    third_party.include(env, "zcbor")
+    env.Append(CCFLAGS=["-Wall", "-Wextra", "-Os", *app.settings.flags])
+    made = []
+    for path in files:
+        name = str(path.relative_to(app.folder).with_suffix(".o")).replace("$", "$$")
+        made.append(env.Object(f"{out}/obj/app/{name}", env.fs.File(str(path)))[0])
+    return _cleaned(env, made)
 
 
 def model_objects(env: Any, sources: list[Any], out: str) -> list[Any]:
@@ -215,7 +246,8 @@ def port_files(board: Board, *drivers: str) -> list[Path]:
     Args:
         board: the board.
         drivers: of DRIVERS. A driver or a hook is the file of that name in the port, in the folder
-            of the core's architecture, in bare/ or common/, the first that there is.
+            of the core's architecture, in bare/ or common/, the first that there is. What else a
+            core needs may be replaced by a file of that name in the port as well.
     """
     port = FIRMWARE / "port"
     folders = [board.port, "common", *(["bare"] if board.memory else [])]
@@ -227,13 +259,13 @@ def port_files(board: Board, *drivers: str) -> list[Path]:
     files = [[port / place / f"{name}.c" for place in places] for name in chosen]
     return [
         *found,
-        *(port / name for name in shared),
+        *(port / name for name in shared if port / board.port / Path(name).name not in found),
         *(next(filter(Path.exists, f)) for f in files),
     ]
 
 
 def tool_sources(*parts: str) -> list[str]:
-    """Return the files of torpor that a command is made of, as SCons names them.
+    """Return the files of torpor that a command is made of, as SCons takes them.
 
     Args:
         parts: packages, and modules with ".py", in host/torpor; what all commands use is added.
@@ -243,7 +275,7 @@ def tool_sources(*parts: str) -> list[str]:
     files = {folder / part for part in (*common, "cli/main.py", *parts) if part.endswith(".py")}
     for package in (folder / part for part in parts if not part.endswith(".py")):
         files |= {path for path in package.rglob("*") if path.suffix in (".py", ".toml")}
-    return [f"#{path.relative_to(ROOT)}" for path in sorted(files)]
+    return [ours(path) for path in sorted(files)]
 
 
 def torpor(words: str, *arguments: str) -> Any:
@@ -276,11 +308,11 @@ def quantized(env: Any, options: Options) -> Any:
         return env.fs.File(str(options.model))  # its name may have a "$"
     name, bits = options.model.name, str(options.bits)
     if options.packaged:
-        return _packaged(env, name, f"#build/models/{variant(name, options.bits)}.tflite")
+        return _packaged(env, options.model, f"#build/models/{variant(name, options.bits)}.tflite")
     arguments = [str(options.model), "--bits", bits, "--no-accuracy"]
     target = env.Command(
         f"#build/models/{name}-int{bits}.tflite",
-        _model_files(options.model),
+        [env.fs.File(str(path)) for path in _model_files(options.model)],
         torpor(f"  quantize {name} to {bits} bits", "quantize", *arguments),
     )
     env.Depends(target, tool_sources(*QUANTIZE))
@@ -288,11 +320,12 @@ def quantized(env: Any, options: Options) -> Any:
     return target[0]
 
 
-def _packaged(env: Any, name: str, target: str) -> Any:
+def _packaged(env: Any, folder: Path, target: str) -> Any:
     """Declare the copy of a model that comes quantized; it is fetched right here if need be."""
     from torpor.model import load_model  # noqa: PLC0415 - for such models only
 
-    file = load_model(name).quantized_file()
+    name = folder.name
+    file = load_model(name, folder.parent).quantized_file()
     return env.Command(target, env.fs.File(str(file)), Action(_copy, f"  unpack  {name}"))[0]
 
 
@@ -300,9 +333,9 @@ def _copy(target: list[Any], source: list[Any], env: Any) -> None:
     shutil.copyfile(str(source[0]), str(target[0]))
 
 
-def _model_files(model: Path) -> list[str]:
+def _model_files(model: Path) -> list[Path]:
     """Every file of a model's folder that the quantizer may read."""
-    return sorted(str(p) for p in model.iterdir() if p.suffix in (".tflite", ".toml", ".json"))
+    return sorted(p for p in model.iterdir() if p.suffix in (".tflite", ".toml", ".json"))
 
 
 @dataclass(frozen=True)
@@ -321,21 +354,21 @@ def compiled(env: Any, options: Options, model: Any, out: str) -> PlanFiles:
     arguments += ["--target", options.board.core.plan_targets[0]]
     arguments += [f"--labels={labels}"] if labels else []
     arguments += ["--keep-input"] if _keeps_input(options) else []
-    reference = [options.model / "reference.json"] if options.app == "wake" else []
+    reference = [options.model / "reference.json"] if options.app.is_wake else []
     reference = [path for path in reference if path.is_file()]
     arguments += [f"--reference={path}" for path in reference]
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
     step = torpor("  compile $TARGET", "compile", *arguments)
     plan = env.Command([f"{out}/{name}" for name in names], model, step)
-    env.Depends(plan, [*tool_sources(*COMPILE), "#firmware/infer/plan.h"])
-    env.Depends(plan, ["#firmware/stats/drift.h", *map(str, reference)])
+    env.Depends(plan, [*tool_sources(*COMPILE), ours("firmware/infer/plan.h")])
+    env.Depends(plan, [ours("firmware/stats/drift.h"), *(env.fs.File(str(p)) for p in reference)])
     env.Clean(plan, f"{plan[0]}.log")
     return PlanFiles(*plan[:3])
 
 
 def _keeps_input(options: Options) -> bool:
     return options.keep_input or (
-        options.app == "wake" and wake.keeps_inputs(wake.described(options))
+        options.app.is_wake and wake.keeps_inputs(wake.described(options))
     )
 
 
@@ -359,7 +392,7 @@ def model_source(env: Any, plan: PlanFiles, target: str, kernels: Any, arena: in
     """
     step = Action(_write_model_source, "  write   $TARGET", varlist=["ARENA_BYTES"])
     source = env.Command(target, [plan.binary, kernels], step, ARENA_BYTES=arena)
-    env.Depends(source, [*tool_sources("plan"), "#site_scons/torpor_build/config.py"])
+    env.Depends(source, [*tool_sources("plan"), ours("site_scons/torpor_build/config.py")])
     return source[0]
 
 
@@ -403,16 +436,26 @@ def linked(env: Any, board: Board, objects: list[Any], elf: str, link: int | Non
     return program[0]
 
 
-def measured(env: Any, board: Board, elf: Any, report: str, link: int | None = None) -> Any:
+def measured(  # noqa: PLR0917 - as linked()
+    env: Any,
+    board: Board,
+    elf: Any,
+    report: str,
+    link: int | None = None,
+    app: App | None = None,
+) -> Any:
     """Declare `report`: the build fails here if a program is over its budget.
 
-    Arguments as those of `linked`.
+    Arguments as those of `linked`; `app` may declare calls that the compiler does not see.
     """
     action = Action(_measure, "  measure $SOURCE")
-    node = env.Command(report, elf, action, MEASURED_BOARD=board, LINK_ADDRESS=link)
-    toml = f"#boards/{board.name}/board.toml"
-    tools = [*tool_sources("footprint", "board"), "#site_scons/torpor_build/budget.py"]
-    env.Depends(node, [toml, "#firmware/calls.toml", *tools])
+    own = None if app is None or app.is_ours else (app.calls, str(app.file))
+    facts = {"MEASURED_BOARD": board, "LINK_ADDRESS": link, "OWN_CALLS": own}
+    node = env.Command(report, elf, action, **facts)
+    env.Depends(node, [env.fs.File(str(app.file))] if app else [])
+    tools = [*tool_sources("footprint", "board"), ours("site_scons/torpor_build/budget.py")]
+    toml = ours(f"boards/{board.name}/board.toml")
+    env.Depends(node, [toml, ours("firmware/calls.toml"), *tools])
     return node[0]
 
 
@@ -426,13 +469,5 @@ def _measure(target: list[Any], source: list[Any], env: Any) -> None:
         env["MEASURED_BOARD"],
         env["LINK_ADDRESS"],
         Path(str(target[0])),
-    )
-
-
-def run_target(env: Any, options: Options, elf: Any, footprint: Any) -> Any:
-    """Declare `scons run`: the demo with the firmware that was built, of a model of models/."""
-    command: list[Any] = [*TORPOR, "demo", options.model.name, "--board", options.board.name]
-    command += ["--bits", options.bits, "--elf", "$SOURCE"]
-    return env.AlwaysBuild(
-        env.Alias("run", [elf, footprint], Action([command], "  run     $SOURCE"))
+        env["OWN_CALLS"],
     )

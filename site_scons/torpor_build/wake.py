@@ -14,9 +14,9 @@ from torpor.errors import ModelError, UsageError, unknown_name
 from torpor.model.description import Description
 from torpor.model.wake import Wake
 from torpor_build.options import Options
+from torpor_build.place import ours
 
 SENSORS = ("motion", "sound")
-FOLDERS = ("drivers/replay", "duty", "stats")
 TICKS_Q16 = 1 << 16
 _LEVELS = ("on", "off", "debounce", "hold")
 _MULTIPLIER_BITS, _SHIFT_MAX = 15, 24
@@ -24,7 +24,7 @@ _MULTIPLIER_BITS, _SHIFT_MAX = 15, 24
 
 def objects(made: Any, sensor: str) -> list[Any]:
     """Compile what the wake loop consists of; `made` is a steps.Objects."""
-    own = [*made.folders(f"app/wake/{sensor}", *FOLDERS)]
+    own = made.folders(f"app/wake/{sensor}")
     return [*own, *made.sound()] if sensor == "sound" else own
 
 
@@ -38,10 +38,10 @@ def source(env: Any, options: Options, plan: Any, target: str) -> Any:
         target: the file.
     """
     step = Action(_write, "  write   $TARGET", varlist=["ALWAYS"])
-    toml = f"#models/{options.model.name}/model.toml"
+    toml = env.fs.File(str(options.model / "model.toml"))
     node = env.Command(target, [plan, toml], step, WAKE_BOARD=options.board, ALWAYS=options.always)
-    env.Depends(node, ["#site_scons/torpor_build/wake.py", "#host/torpor/model/wake.py"])
-    env.Depends(node, f"#boards/{options.board.name}/board.toml")
+    env.Depends(node, [ours("site_scons/torpor_build/wake.py"), ours("host/torpor/model/wake.py")])
+    env.Depends(node, ours(f"boards/{options.board.name}/board.toml"))
     return node[0]
 
 
@@ -55,7 +55,7 @@ def described(options: Options) -> dict[str, Any]:
     table = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     if "wake" not in table:
         raise UsageError(
-            f"app=wake: the model '{options.model.name}' does not say when to wake",
+            f"app={options.app.name}: the model '{options.model.name}' does not say when to wake",
             "it needs the table [wake] in its model.toml, as models/motion has it",
         )
     wake: dict[str, Any] = table["wake"]
@@ -77,7 +77,7 @@ def _write(target: list[Any], source: list[Any], env: Any) -> None:
     plan = Plan.parse(Path(str(source[0])).read_bytes())
     folder = Path(str(source[1])).parent
     text = config_source(
-        load_model(folder.name).about, plan, env["WAKE_BOARD"], always=env["ALWAYS"]
+        load_model(folder.name, folder.parent).about, plan, env["WAKE_BOARD"], always=env["ALWAYS"]
     )
     Path(str(target[0])).write_text(text, encoding="utf-8")
 

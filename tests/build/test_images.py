@@ -18,9 +18,10 @@ from torpor.emulate.image import Image as Elf
 from torpor.errors import UsageError
 from torpor.image.keys import new_key, read_key
 from torpor.image.parse import Image, parse, verify
-from torpor.paths import FIRMWARE, variant
+from torpor.paths import variant
 from torpor.plan.reader import Plan
 from torpor_build.image import SIGN
+from torpor_build.place import ours
 from torpor_build.steps import tool_sources
 
 pytestmark = pytest.mark.xdist_group("scons")
@@ -183,8 +184,7 @@ def test_a_step_depends_on_every_file_that_signing_imports() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    root = FIRMWARE.parent
-    imported = {f"#{Path(line).relative_to(root)}" for line in done.stdout.splitlines()}
+    imported = {ours(line) for line in done.stdout.splitlines()}
     assert imported - set(tool_sources(*SIGN)) == set()
 
 

@@ -16,7 +16,8 @@ from torpor.board import board_names
 from torpor.errors import UsageError
 from torpor.image.keys import DEVELOPMENT, new_key
 from torpor.paths import model_names, variant
-from torpor_build.options import help_text, read_options
+from torpor_build.help import help_text
+from torpor_build.options import read_options
 
 
 def test_without_arguments_everything_has_a_default() -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from tests.build.conftest import PARTS, Tree, copy_tree
 from tests.support.tflite_builder import GraphBuilder
-from torpor.paths import ROOT, variant
+from torpor.paths import variant
 from torpor.plan.reader import Plan
+from torpor_build.place import ours
 from torpor_build.steps import COMPILE, QUANTIZE, tool_sources
 
 pytestmark = pytest.mark.xdist_group("scons")
@@ -168,7 +169,7 @@ def test_a_step_depends_on_every_file_that_its_command_imports(
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    imported = {f"#{Path(line).relative_to(ROOT)}" for line in done.stdout.splitlines()}
+    imported = {ours(line) for line in done.stdout.splitlines()}
     assert len(imported) > 10
     assert imported - set(tool_sources(*parts)) == set()
 

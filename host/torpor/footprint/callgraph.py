@@ -64,6 +64,7 @@ class StackAnalysis:
         targets: name of a function that calls through a pointer -> patterns of names it may call.
         library: name of a library function -> its stack in bytes.
         recursion: name of a function that calls itself -> how many of it are active at most.
+        where: the file that the three are declared in, for messages.
     """
 
     def __init__(
@@ -73,12 +74,15 @@ class StackAnalysis:
         targets: Mapping[str, list[str]],
         library: Mapping[str, int],
         recursion: Mapping[str, int] | None = None,
+        *,
+        where: str = "firmware/calls.toml",
     ) -> None:
         self._graph = graph
         self._recursion = recursion or {}
         self._linked = {base_name(name) for name in linked}
         self._targets = targets
         self._library = library
+        self._where = where
         self._known: dict[str, Path] = {}
 
     def is_linked(self, name: str) -> bool:
@@ -114,7 +118,8 @@ class StackAnalysis:
         if function in self._library:
             return self._library[function]
         raise BudgetError(
-            f"stack: nothing is known of {function}", "add it to [library] of firmware/calls.toml"
+            f"stack: nothing is known of {function}",
+            f"add its bytes of stack to {self._table('library')}",
         )
 
     def _callees(self, function: str) -> set[str]:
@@ -123,12 +128,17 @@ class StackAnalysis:
             found |= self._pointed_at(function) if callee == _INDIRECT else {callee}
         return found - ({function} if base_name(function) in self._recursion else set())
 
+    def _table(self, name: str) -> str:
+        """Name a table of the file that a user can write to."""
+        prefix = "" if self._where.endswith("calls.toml") else "calls."
+        return f"[{prefix}{name}] of {self._where}"
+
     def _pointed_at(self, function: str) -> set[str]:
         patterns = self._targets.get(base_name(function))
         if patterns is None:
             raise BudgetError(
                 f"stack: {base_name(function)} calls through a pointer",
-                "add what it calls to [targets] of firmware/calls.toml",
+                f'add {base_name(function)} = ["what_it_calls", ...] to {self._table("targets")}',
             )
         return {title for title in self._graph.frames if self._matches(title, patterns)}
 

@@ -14,6 +14,7 @@ from elftools.elf.elffile import ELFFile
 from torpor.board import Board
 from torpor.errors import BudgetError
 from torpor.footprint.callgraph import CallGraph, StackAnalysis, worst_case
+from torpor.footprint.calls import Calls
 from torpor.footprint.mapfile import Piece, pieces
 from torpor.paths import FIRMWARE
 
@@ -61,7 +62,9 @@ class Footprint:
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def measure(elf: Path, map_text: str, graphs: Iterable[str], board: Board) -> Footprint:
+def measure(
+    elf: Path, map_text: str, graphs: Iterable[str], board: Board, calls: Calls | None = None
+) -> Footprint:
     """Measure a firmware.
 
     Args:
@@ -69,6 +72,7 @@ def measure(elf: Path, map_text: str, graphs: Iterable[str], board: Board) -> Fo
         map_text: content of the linker's map file.
         graphs: contents of the .ci files of its objects.
         board: what it was built for; without memories the stack is not analysed.
+        calls: of an application elsewhere; None: it is one of firmware/app.
 
     Raises:
         BudgetError: the stack has no bound that could be found.
@@ -78,7 +82,7 @@ def measure(elf: Path, map_text: str, graphs: Iterable[str], board: Board) -> Fo
         flash, ram = _sizes(image)
         symbols = _symbols(image)
     placed = list(pieces(map_text))
-    stack = _stack(graphs, set(symbols), board) if board.memory else None
+    stack = _stack(graphs, set(symbols), board, calls) if board.memory else None
     model = symbols.get("torpor_plan", 0)
     return Footprint(
         flash_bytes=flash,
@@ -150,13 +154,15 @@ def _symbols(image: Any) -> dict[str, int]:
     return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
 
 
-def _stack(graphs: Iterable[str], linked: set[str], board: Board) -> Any:
-    declared, core = tomllib.loads(CALLS_TOML.read_text()), board.core
+def _stack(graphs: Iterable[str], linked: set[str], board: Board, calls: Calls | None) -> Any:
+    declared, core = tomllib.loads(CALLS_TOML.read_text(encoding="utf-8")), board.core
     graph = CallGraph()
     for text in graphs:
         graph.add(text)
-    tables = (declared[name] for name in ("targets", "library", "recursion"))
-    analysis = StackAnalysis(graph, linked, *tables)
+    own = calls.tables if calls else {}
+    tables = ({**declared[t], **own.get(t, {})} for t in ("targets", "library", "recursion"))
+    where = calls.where if calls else "firmware/calls.toml"
+    analysis = StackAnalysis(graph, linked, *tables, where=where)
     return worst_case(analysis, declared["start"][core.architecture], declared["frame"][core.name])
 
 
@@ -174,7 +180,7 @@ def part_of(obj: str) -> str:
     if ".a(" in obj or not obj.startswith("build"):
         return "libc"
     path = PurePath(obj)
-    if path.name in ("plan.o", "model.o"):
+    if path.name in ("plan.o", "model.o") and path.parent.name == "obj":
         return {"plan.o": "plan", "model.o": "arena"}[path.name]
     if "gen" in path.parts:
         return _GENERATED.get(path.name, "wire")
