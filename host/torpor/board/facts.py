@@ -14,6 +14,7 @@ CLOCKS = {
     "systick": "cortexm/systick.c",
     "nrf51-timer": "cortexm/no_systick.c",
     "stm32-tim2": "cortexm/no_systick.c",
+    "nrf-rtc": "cortexm/no_systick.c",
     "mtime": "riscv/mtime.c",
 }
 _CORTEXM = (
