@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * port/common/cause.h with RESETREAS (PS v1.11, chapter POWER): bits add up until they are cleared
+ * by writing ones. None is set when power came, or came back after a brown-out, which the chip does
+ * not tell apart.
+ */
+#include "port/common/cause.h"
+
+#include "port/bare/bare.h"
+
+#define POWER_RESETREAS REG32(0x40000000u + 0x400)
+
+#define RESETREAS_RESETPIN (1u << 0)
+#define RESETREAS_DOG      (1u << 1)
+#define RESETREAS_SREQ     (1u << 2)
+#define RESETREAS_LOCKUP   (1u << 3)
+
+/* With the reset pin other bits are set that mean nothing (erratum 136): it comes first. */
+static restart_cause_t cause_of(uint32_t bits)
+{
+    if (bits == 0) {
+        return RESTART_CAUSE_POWER;
+    }
+    if ((bits & RESETREAS_RESETPIN) != 0) {
+        return RESTART_CAUSE_PIN;
+    }
+    if ((bits & RESETREAS_DOG) != 0) {
+        return RESTART_CAUSE_WATCHDOG;
+    }
+    if ((bits & RESETREAS_LOCKUP) != 0) {
+        return RESTART_CAUSE_LOCKUP;
+    }
+    return (bits & RESETREAS_SREQ) != 0 ? RESTART_CAUSE_SOFTWARE : RESTART_CAUSE_WAKE;
+}
+
+restart_cause_t cause_take(void)
+{
+    uint32_t bits = POWER_RESETREAS;
+    POWER_RESETREAS = bits;
+    return cause_of(bits);
+}
