@@ -7,6 +7,7 @@ TORPOR_EXPLORE=1 looks for new ones; a find becomes an @example.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +19,22 @@ settings.register_profile(
 )
 settings.register_profile("explore", settings.get_profile("same"), derandomize=False)
 settings.load_profile("explore" if os.environ.get("TORPOR_EXPLORE") else "same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare what chooses the devices of tests/lanes."""
+    group = parser.getgroup("torpor")
+    group.addoption(
+        "--device",
+        action="append",
+        default=[],
+        metavar="DEVICE",
+        help="native, qemu:BOARD, renode:BOARD or serial:PORT, for tests/lanes; default: every "
+        "emulated one",
+    )
+    group.addoption(
+        "--power-cycle",
+        default="",
+        metavar="COMMAND",
+        help="takes the power of a serial device away and gives it back, for tests/lanes",
+    )

@@ -28,6 +28,7 @@ SECONDS = 240
 SHARE = 0.1  # of the time that events take: more than a device is for, so that the scene is short
 PATIENCE_S = 60.0
 SLICE_S = 0.05
+LATE_MS = 2000  # that a device may tell what it is about after its end
 OF_THIS_RUN = ("n", "latency", "latency_50", "latency_95", "residency", "stack")
 """What of a record is not the same on another board, or with another question in between."""
 

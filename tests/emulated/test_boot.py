@@ -5,16 +5,14 @@
 import dataclasses
 import functools
 import json
-import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from elftools.elf.elffile import ELFFile
 
 from tests.emulated.conftest import MODEL, require
 from tests.emulated.smp import Smp
+from tests.support.wrong_code import ENDLESS, UNDEFINED, machine, with_code
 from torpor import emulate
 from torpor.board import Board, board_names, load_board, regions
 from torpor.emulate import Emulator, FlashFile, firmware, functions
@@ -36,13 +34,6 @@ LIMITS = {"mps2_an386": 18 * 1024, "microbit": 23 * 1024}
 DECISION_INSTRUCTIONS = 6_000_000
 COUNTER = 0x40028018  # of mps2-an386: ticks of 25 MHz since reset (Arm DAI 0386, FPGAIO)
 COUNTER_HZ = 25_000_000
-
-ENDLESS = {
-    "cortexm": b"\xfe\xe7",  # B to itself (Arm DDI 0419, A6.7.10)
-    "x86_64": b"\xeb\xfe",  # JMP to itself
-    "aarch64": b"\x00\x00\x00\x14",
-}
-UNDEFINED = {"x86_64": b"\x0f\x0b", "aarch64": b"\x00\x00\x00\x00"}  # UD2, UDF
 
 
 @functools.cache
@@ -85,35 +76,12 @@ def told(device: Emulator, words: str) -> str:
     return next(line for line in smp.said if line.startswith(words))
 
 
+def elf_of(made: Images) -> Path:
+    return made.firmware(0).with_suffix(".elf")
+
+
 def history(device: Emulator) -> list[Event]:
     return [decode(number, data) for number, data in enumerate(Smp(device).history())]
-
-
-def with_code(made: Images, slot: int, code: bytes) -> Callable[[Contents], Contents]:
-    """Return what puts machine code at the beginning of main() of an image."""
-    elf = made.firmware(slot).with_suffix(".elf")
-
-    def change(contents: Contents) -> Contents:
-        at = offset_of_main(elf, contents)
-        payload = contents.payload[:at] + code + contents.payload[at + len(code) :]
-        return dataclasses.replace(contents, payload=payload)
-
-    return change
-
-
-def offset_of_main(elf: Path, contents: Contents) -> int:
-    """An image of this computer holds the file; of a chip what lies in its code memory."""
-    (main,) = functions(elf, "main")
-    if contents.address is not None:
-        return main.address - contents.address - contents.header_bytes
-    with elf.open("rb") as file:
-        parsed: Any = ELFFile(file)
-        return int(next(parsed.address_offsets(main.address)))
-
-
-def machine(board: Board) -> str:
-    """Key of ENDLESS and UNDEFINED."""
-    return board.core.architecture or platform.machine()
 
 
 # ---- what is started
@@ -195,7 +163,7 @@ def test_a_firmware_that_hangs_is_ended_by_the_watchdog_which_says_where(
     board = load_board(name)
     require(board)
     made = images(name)
-    hung = signed(made, 0, with_code(made, 0, ENDLESS[machine(board)]))
+    hung = signed(made, 0, with_code(elf_of(made), ENDLESS[machine(board)]))
     with powered(board, tmp_path, {0: hung, 1: signed(made, 1)}) as device:
         assert told(device, "torpor on").startswith(f"torpor on {name}, slot B 1.2.3 on trial")
         events = history(device)
@@ -209,7 +177,7 @@ def test_a_firmware_that_crashes_on_this_computer_comes_back_as_one_on_a_chip_do
     tmp_path: Path,
 ) -> None:
     board, made = load_board("native"), images("native")
-    broken = signed(made, 0, with_code(made, 0, UNDEFINED[machine(board)]))
+    broken = signed(made, 0, with_code(elf_of(made), UNDEFINED[machine(board)]))
     with powered(board, tmp_path, {0: broken, 1: signed(made, 1)}) as device:
         assert told(device, "torpor on").startswith("torpor on native, slot B 1.2.3 on trial")
         end = reverted(history(device))

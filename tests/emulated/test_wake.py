@@ -13,6 +13,7 @@ from tests.emulated import sleeper
 from tests.emulated.conftest import require
 from tests.emulated.processes import TORPOR
 from tests.emulated.sleeper import (
+    LATE_MS,
     decided,
     events,
     fingerprint,
@@ -29,8 +30,6 @@ from torpor.wire import records
 
 IN_MEMORY = ("mps2_an386", "mps2_an505", "mps3_an547", "riscv_virt")
 OVER_THE_WIRE = ("mps2_an386", "microbit", "riscv_virt")
-LATE_MS = 2000  # after what it is about
-
 pytestmark = [pytest.mark.emulated, pytest.mark.slow, pytest.mark.xdist_group("wake")]
 
 

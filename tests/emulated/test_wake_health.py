@@ -13,7 +13,7 @@ import pytest
 from tests.emulated import sleeper
 from tests.emulated.conftest import require
 from tests.emulated.sleeper import Listener, events, living, patched
-from tests.emulated.updatable import ENDLESS, UNDEFINED
+from tests.support.wrong_code import ENDLESS, UNDEFINED
 from torpor import emulate
 from torpor.board import load_board
 from torpor.emulate.debugger import functions

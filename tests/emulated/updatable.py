@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Devices as they leave the factory, and images to update them with: good, hanging, crashing."""
 
-import dataclasses
 import functools
 import tempfile
 from collections.abc import Callable
@@ -11,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulated.smp import Smp
+from tests.support.wrong_code import ENDLESS, UNDEFINED, machine, with_code
 from torpor import emulate
 from torpor.board import Board, load_board
-from torpor.board.layout import HEADER_BYTES
 from torpor.emulate import Emulator, FlashFile, firmware, functions
 from torpor.emulate.debugger import Code
-from torpor.image.build import contents_of, sign
+from torpor.image.build import Contents, contents_of, sign
 from torpor.image.keys import development_key
 from torpor.image.parse import parse
 from torpor.image.version import Version
 
 MODEL = "motion"
 FIRST_MODEL = 2  # slot
-ENDLESS = {"cortexm": b"\xfe\xe7", "riscv": b"\x01\xa0"}  # a branch to itself: B . and C.J 0
-UNDEFINED = {"cortexm": b"\xff\xde", "riscv": b"\x00\x00"}  # UDF, and all bits 0
 
 
 @dataclass(frozen=True)
@@ -71,24 +68,13 @@ class Kit:
         return [*self.board.slots.firmware, *self.board.slots.models][slot]
 
 
-def _resigned(file: Path, version: str, change: Callable[[bytes], bytes] = bytes) -> Signed:
+def _resigned(
+    file: Path, version: str, change: Callable[[Contents], Contents] = lambda contents: contents
+) -> Signed:
     """Return an image with another version, and perhaps another payload."""
-    contents = contents_of(parse(file.read_bytes()))
-    changed = dataclasses.replace(contents, payload=change(contents.payload))
-    data = sign(changed, development_key(), Version.parse(version))
+    contents = change(contents_of(parse(file.read_bytes())))
+    data = sign(contents, development_key(), Version.parse(version))
     return Signed(data, parse(data).hash)
-
-
-def _with_main(file: Path, code: bytes) -> Callable[[bytes], bytes]:
-    """Return what puts `code` at the beginning of main()."""
-    address = parse(file.read_bytes()).address
-    assert address is not None
-    at = functions(file.with_suffix(".elf"), "main")[0].address - address - HEADER_BYTES
-
-    def change(payload: bytes) -> bytes:
-        return payload[:at] + code + payload[at + len(code) :]
-
-    return change
 
 
 @functools.cache
@@ -98,14 +84,14 @@ def kit(name: str, app: firmware.App = firmware.SERVE) -> Kit:
     made = firmware.build_images(board, MODEL, app=app, quiet=True)
     a, b = (made.firmware(slot) for slot in range(2))
     elves = [made.boot, a.with_suffix(".elf"), b.with_suffix(".elf")]
-    architecture = board.core.architecture
+    kind = machine(board)
     return Kit(
         board,
         made.boot,
         old=_resigned(a, "1.0.0"),
         new=_resigned(b, "2.0.0"),
-        hung=_resigned(b, "3.0.0", _with_main(b, ENDLESS[architecture])),
-        crashing=_resigned(b, "4.0.0", _with_main(b, UNDEFINED[architecture])),
+        hung=_resigned(b, "3.0.0", with_code(elves[2], ENDLESS[kind])),
+        crashing=_resigned(b, "4.0.0", with_code(elves[2], UNDEFINED[kind])),
         main=functions(elves[2], "main")[0],
         models=(_resigned(made.model, "1.0.0"), _resigned(made.model, "2.0.0")),
         programs=tuple(place for elf in elves for place in functions(elf, "flash_program")),

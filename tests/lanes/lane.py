@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Where the tests of this folder run: --device native, qemu:BOARD, renode:BOARD, serial:PORT."""
+
+import difflib
+import shutil
+from dataclasses import dataclass
+
+from torpor.board import Board, board_names, load_board
+
+KINDS = ("native", "qemu", "renode", "serial")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One device to test.
+
+    Attributes:
+        name: as given with --device, and in the ids of tests.
+        kind: of KINDS.
+        what: the board's name; the port of a serial lane.
+    """
+
+    name: str
+    kind: str
+    what: str
+
+    @property
+    def board(self) -> Board:
+        """What stands for the device; a serial lane's is known when it has answered."""
+        assert self.kind != "serial"
+        return load_board(self.what)
+
+    @property
+    def missing(self) -> str:
+        """Why it cannot be run here; empty if it can."""
+        if self.kind == "serial":
+            return ""
+        emulator = self.board.emulator
+        assert emulator
+        if self.kind == "native" or shutil.which(emulator.program):
+            return ""
+        return f"{emulator.program} is not installed ({emulator.package})"
+
+
+def parse(text: str) -> Lane:
+    """Return the lane that --device names.
+
+    Raises:
+        ValueError: there is no such; with what there is.
+    """
+    kind, _, what = text.partition(":")
+    if kind == "serial" and what:
+        return Lane(text, kind, what)
+    known = [lane.name for lane in all_lanes()]
+    for lane in all_lanes():
+        if text == lane.name:
+            return lane
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
+    question = f"did you mean {near[0]}? " if near else ""
+    raise ValueError(f"no device '{text}'; {question}known: {', '.join(known)}, serial:PORT")
+
+
+def all_lanes() -> list[Lane]:
+    """Return a lane for each board that an emulator stands for, and that can be updated."""
+    boards = [load_board(name) for name in board_names()]
+    found = [Lane(_name(b), b.emulator.kind, b.name) for b in boards if b.emulator and b.slots]
+    return sorted(found, key=lambda lane: (KINDS.index(lane.kind), lane.what))
+
+
+def _name(board: Board) -> str:
+    assert board.emulator
+    kind = board.emulator.kind
+    return kind if kind == "native" else f"{kind}:{board.name}"
