@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Makes a linker script from a board's memory map: one template for every board."""
 
-from torpor.board import Board
+from torpor.board import Board, Memory
 from torpor.errors import UsageError
 
 _LENGTH = 64 << 20
@@ -31,7 +31,7 @@ __stack_limit = __stack_top - {stack:#x};
         KEEP(*(.vectors))
         *(.text .text.*)
 {constants}        . = ALIGN(4);
-    }} > CODE
+    }} > {constants_region}
 
     /* First in the RAM of bootloader and applications alike, neither copied nor cleared at start:
      * what a reset keeps (port/common/restart.h). */
@@ -44,9 +44,7 @@ __stack_limit = __stack_top - {stack:#x};
     {{
         __data_start = .;
         *(.data .data.* .sdata .sdata.*)
-{functions}        . = ALIGN(4);
-        __data_end = .;
-    }} > RAM AT > CODE
+{functions}    }} > RAM AT > CODE
     __data_load = LOADADDR(.data);
 
 {functions_place}    .bss (NOLOAD) :
@@ -62,37 +60,66 @@ __stack_limit = __stack_top - {stack:#x};
 """
 
 _CONSTANTS = "        *(.rodata .rodata.* .srodata .srodata.*)\n"
-_FUNCTIONS = "        *(.ramfunc)\n"
+_FUNCTIONS = """\
+        *(.ramfunc)
+        . = ALIGN(4);
+        __data_end = .;
+"""
 
-# Where loads see the code memory at another address than the CPU executes it, constants are linked
-# for that address, and lie behind the code all the same.
-_CONSTANTS_ELSEWHERE = """\
+# Where loads see the code memory at another address than the CPU executes it, constants lie behind
+# the code all the same, but are linked for that address.
+_CONSTANTS_ELSEWHERE = f"""\
         . = ALIGN(16);
     }} > CODE
 
     .rodata ORIGIN(CONSTANTS) + SIZEOF(.text) :
     {{
-{constants}        . = ALIGN(4);
-    }} > CONSTANTS AT > CODE
-    ASSERT(ADDR(.rodata) - LOADADDR(.rodata) == ORIGIN(CONSTANTS) - ORIGIN(CODE), "gap")
+{_CONSTANTS}"""
+_CONSTANTS_CHECK = """\
+    ASSERT(LOADADDR(.rodata) - ADDR(.text) == SIZEOF(.text), "constants do not follow the code")
+
 """
 
-# Functions in RAM likewise: copied with the data, behind them, and linked for where they are
-# executed.
-_FUNCTIONS_ELSEWHERE = """\
+# Functions in RAM likewise: copied with the data, and linked for where they are executed.
+_FUNCTIONS_ELSEWHERE = "        . = ALIGN(4);\n"
+_FUNCTIONS_PLACE = """\
     .ramfunc ADDR(.data) + SIZEOF(.data) + ORIGIN(FUNCTIONS) - ORIGIN(RAM) :
-    {{
-{functions}        . = ALIGN(4);
-    }} > FUNCTIONS AT > CODE
-    ASSERT(LOADADDR(.ramfunc) - LOADADDR(.data) == SIZEOF(.data), "gap")
+    {
+        *(.ramfunc)
+        . = ALIGN(4);
+    } > FUNCTIONS AT > CODE
+    ASSERT(LOADADDR(.ramfunc) - LOADADDR(.data) == SIZEOF(.data), "functions do not follow data")
 
     .ramfunc_place (NOLOAD) :
-    {{
+    {
         . += SIZEOF(.ramfunc);
         __data_end = .;
-    }} > RAM
+    } > RAM
 
 """
+
+
+def _views(code: Memory, ram: Memory, origin: int) -> dict[str, str]:
+    """Return what the template says of constants and of functions in RAM."""
+    parts = {
+        "views": "",
+        "constants": _CONSTANTS,
+        "constants_region": "CODE",
+        "functions": _FUNCTIONS,
+        "functions_place": "",
+    }
+    if code.constants is not None:
+        parts["views"] += _region("CONSTANTS (r)", code.constants + origin - code.origin)
+        parts["constants"] = _CONSTANTS_ELSEWHERE
+        parts["constants_region"] = "CONSTANTS AT > CODE\n" + _CONSTANTS_CHECK.rstrip()
+    if ram.functions is not None:
+        parts["views"] += _region("FUNCTIONS (rx)", ram.functions)
+        parts |= {"functions": _FUNCTIONS_ELSEWHERE, "functions_place": _FUNCTIONS_PLACE}
+    return parts
+
+
+def _region(name: str, origin: int) -> str:
+    return f"    {name} : ORIGIN = {origin:#010x}, LENGTH = {_LENGTH:#x}\n"
 
 
 def script(board: Board, link: int | None = None) -> str:
@@ -120,6 +147,7 @@ def script(board: Board, link: int | None = None) -> str:
         entry=_ENTRY.get(architecture, f"{architecture}_reset"),
         code_origin=origin,
         ram_origin=ram.origin,
+        **_views(code, ram, origin),
         length=_LENGTH,
         stack_top=ram.origin + ram.size,
         stack=board.budget.stack,

@@ -86,8 +86,8 @@ def test_the_linker_script_is_the_expected_one() -> None:
 
 def test_the_image_of_another_architecture_enters_elsewhere() -> None:
     board = dataclasses.replace(BOARD, core=Core("rv32imac", "t", (), ("portable",)))
-    assert "ENTRY(riscv_reset)" in linker.script(board)
-    lines = linker.script(BOARD).replace("cortexm_reset", "riscv_reset").splitlines()
+    assert "ENTRY(riscv_entry)" in linker.script(board)
+    lines = linker.script(BOARD).replace("cortexm_reset", "riscv_entry").splitlines()
     assert (
         linker.script(board).split()
         == " ".join(line for line in lines if not line.startswith("PROVIDE")).split()

@@ -74,6 +74,8 @@ def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str)
         irqs = [facts.irq for facts in (board.uart, board.alarm, board.pin) if facts]
         last = max(15, 16 + max(irqs), board.watchdog.exception)
         expected["BOARD_VECTORS"] = last + 1
+    if board.slots and board.slots.window is not None:
+        expected["BOARD_SLOTS_WINDOW"] = board.slots.window
     assert macros(config.board_header(board)) == expected
 
 

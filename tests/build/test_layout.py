@@ -60,11 +60,13 @@ def test_slots_of_a_board_are_apart_from_each_other_and_from_the_bootloader(name
 @pytest.mark.parametrize("name", WITH_SLOTS)
 def test_code_of_an_image_lies_between_its_header_and_its_records(name: str) -> None:
     board = load_board(name)
+    assert board.slots
     for slot in (0, 1):
         place, code = regions(board)[1 + slot], code_region(board, slot)
-        assert code.address == place.address + HEADER_BYTES
+        start = place.address if board.slots.window is None else board.slots.window
+        assert code.address == start + HEADER_BYTES
         assert code.address % HEADER_BYTES == 0
-        assert code.end == place.end - 1024
+        assert code.size == place.size - HEADER_BYTES - 1024
 
 
 def test_the_counts_of_slots_are_those_of_the_firmware() -> None:

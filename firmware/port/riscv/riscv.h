@@ -27,6 +27,13 @@
 #define CSR_SET(name, bits)    __asm volatile("csrs " #name ", %0" ::"r"(bits) : "memory")
 #define CSR_CLEAR(name, bits)  __asm volatile("csrc " #name ", %0" ::"r"(bits) : "memory")
 
+/* trap.c, or that of the port where its core has interrupts of its own: sets the trap handler and
+ * what is enabled at the start. Before memory is ready. */
+void riscv_start_interrupts(void);
+
+/* For trap handlers: an exception, with the return address that was in force. */
+void riscv_fault(uint32_t cause, uint32_t lr) __attribute__((noreturn));
+
 /* The port's: looks which device has interrupted and serves it. Runs in the trap handler. */
 void riscv_external_isr(void);
 

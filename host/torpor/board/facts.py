@@ -8,18 +8,23 @@ value must have. Addresses and sizes are in bytes, frequencies in Hz.
 from dataclasses import dataclass
 
 # The files of firmware/port that a kind of timer and a core (as GCC calls it) need; their folder
-# is the core's architecture. What every core needs is in bare/. A port's file of the same name takes
-# the place of one of these.
+# is the core's architecture. What every core needs is in bare/. A port's file of the same name
+# takes the place of one of these.
 CLOCKS = {
     "systick": "cortexm/systick.c",
     "nrf51-timer": "cortexm/no_systick.c",
     "stm32-tim2": "cortexm/no_systick.c",
     "nrf-rtc": "cortexm/no_systick.c",
     "mtime": "riscv/mtime.c",
+    "esp-systimer": "riscv/systimer.c",
 }
 _CORTEXM = (
     *("cortexm/startup.c", "cortexm/cpu.c", "cortexm/sleep.c", "cortexm/fault.c"),
     "cortexm/boot.c",
+)
+_RISCV = (
+    *("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c", "riscv/fault.c"),
+    "riscv/boot.c",
 )
 CORES = {
     "cortex-m0": (*_CORTEXM, "cortexm/armv6m.c"),
@@ -27,7 +32,8 @@ CORES = {
     "cortex-m4": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m33": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m55": (*_CORTEXM, "cortexm/armv7m.c"),
-    "rv32imac": ("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c", "riscv/boot.c"),
+    "rv32imac": _RISCV,
+    "rv32imc": _RISCV,
 }
 BOOT_FILES = {"cortex-m0": ("cortexm/forward.c",)}  # what a bootloader needs besides
 SHARED_PORTS = ("bare", "common", "cortexm", "riscv")  # of many boards: none is a port by itself
@@ -57,6 +63,8 @@ class Memory:
     kind: str  # "rom" or "ram"
     origin: int
     size: int
+    constants: int | None = None  # of code: where data loads see its first byte, if elsewhere
+    functions: int | None = None  # of "ram": where its first byte is executed, if elsewhere
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,7 @@ class Slots:
     models: tuple[int, ...]  # three
     model_size: int
     journal_block: int | None = None  # of its erase blocks, where they are smaller than others
+    window: int | None = None  # links = 1: where an MMU shows the slot that runs, as code
 
 
 @dataclass(frozen=True)

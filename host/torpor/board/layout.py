@@ -57,19 +57,38 @@ def regions(board: Board) -> list[Region]:
 def code_region(board: Board, slot: int) -> Region:
     """Return what the code of the image in firmware slot `slot` may fill.
 
-    Behind its header, and before the records that follow it.
+    Behind its header, and before the records that follow it. Where an MMU shows the slot that runs
+    in a window, that is where.
     """
     place = regions(board)[1 + slot]
-    return Region(
-        place.key, place.address + HEADER_BYTES, place.size - HEADER_BYTES - RECORDS_BYTES
-    )
+    assert board.slots is not None
+    start = place.address if board.slots.window is None else board.slots.window
+    return Region(place.key, start + HEADER_BYTES, place.size - HEADER_BYTES - RECORDS_BYTES)
 
 
 def as_bootloader(board: Board) -> Board:
-    """Return the board as its bootloader finds it: its code memory and budget are its own part."""
+    """Return the board as its bootloader finds it: its code memory and budget are its own part.
+
+    A bootloader that the chip's ROM loads into RAM, `memory.boot`, has the RAM below it.
+    """
     assert board.slots is not None
+    if "boot" in board.memory:
+        return _in_ram(board, board.memory["boot"])
     origin = board.memory["code"].origin if board.memory else 0
     return _narrowed(board, Region("slots.boot", origin, board.slots.boot))
+
+
+def _in_ram(board: Board, boot: Memory) -> Board:
+    ram = board.memory["ram"]
+    start = boot.origin if boot.constants is None else boot.constants
+    memory = {
+        **board.memory,
+        "code": boot,
+        "ram": dataclasses.replace(ram, size=start - ram.origin),
+    }
+    return _narrowed(
+        dataclasses.replace(board, memory=memory), Region("memory.boot", boot.origin, boot.size)
+    )
 
 
 def as_image(board: Board, slot: int) -> Board:
@@ -81,8 +100,9 @@ def _narrowed(board: Board, code: Region) -> Board:
     if not board.memory:
         return board
     assert board.slots is not None
-    stack, ram = board.slots.stack, board.memory["ram"]
-    memory = {**board.memory, "code": Memory("rom", code.address, code.size)}
+    stack, ram, whole = board.slots.stack, board.memory["ram"], board.memory["code"]
+    seen = whole.constants and whole.constants + code.address - whole.origin
+    memory = {**board.memory, "code": Memory("rom", code.address, code.size, constants=seen)}
     budget = Budget(flash=code.size, ram=ram.size - stack, stack=stack)
     return dataclasses.replace(board, memory=memory, budget=budget)
 
@@ -103,6 +123,8 @@ def check_layout(file: str, board: Board) -> None:
 def _check_slots(file: str, board: Board, slots: Slots) -> None:
     if not board.flash:
         raise UsageError(f"{file}: missing key 'flash'", "[slots] are parts of it")
+    if slots.window is not None and board.links != 1:
+        raise UsageError(f"{file}: 'slots.window' with 'board.links' = {board.links}", "1")
     _check_counts(file, slots)
     places = regions(board)
     _check_journal_block(file, board.journal_block, board.flash)
@@ -113,7 +135,9 @@ def _check_slots(file: str, board: Board, slots: Slots) -> None:
             f"{file}: 'slots.journal_size' is {slots.journal_size:#x}",
             f"two blocks at least: {2 * board.journal_block:#x}",
         )
-    if code := board.memory.get("code"):
+    if "boot" in board.memory:  # loaded by the ROM from the start of the flash
+        places.append(Region("slots.boot", board.flash.origin, slots.boot))
+    elif code := board.memory.get("code"):
         places.append(_boot_region(file, slots, code))
     if board.samples:
         places.append(_samples_region(board))
