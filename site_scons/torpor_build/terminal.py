@@ -66,7 +66,7 @@ class Terminal:
             locked: what was built must stay as it is meanwhile.
         """
         program = _Command([sys.executable, "-m", "torpor", *command])
-        self._declare(_Step(name, " ".join(command[1:]), program, needs_lock=locked), needs)
+        self._declare(_Step(name, "torpor " + " ".join(command), program, needs_lock=locked), needs)
 
     def _declare(self, step: _Step, needs: Sequence[Any]) -> None:
         def enqueue(target: list[Any], source: list[Any], env: Any) -> None:

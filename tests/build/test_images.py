@@ -171,7 +171,7 @@ def test_cleaning_removes_images_and_bootloader(tree: Tree) -> None:
 def test_update_calls_the_command_with_the_folder_of_the_images(tree: Tree) -> None:
     done = tree.scons(BOARD, MODEL, "update", "port=/none")
     assert done.returncode != 0
-    assert f"  update  build/mps2_an386/{NAME}/image" in done.stdout
+    assert f"  update  torpor update build/mps2_an386/{NAME}/image" in done.stdout
     assert "/none" in done.stderr
     assert "Traceback" not in done.stderr
 

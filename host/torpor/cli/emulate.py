@@ -17,7 +17,7 @@ import contextlib
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -25,9 +25,11 @@ from torpor import emulate
 from torpor.board import Board, load_board
 from torpor.emulate import firmware
 from torpor.errors import UsageError
+from torpor.monitor.plain import printable
 from torpor.paths import app_names
 from torpor.scene.emulated import place
 from torpor.scene.scene import read
+from torpor.wire.framing import Decoder, Text
 
 PUMP_SECONDS = 0.1  # until a button is noticed while nothing is said
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -97,6 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a file for the flash: a device that can be updated",
     )
+    parser.add_argument(
+        "--show", action="store_true", help="print the lines of text that the device says"
+    )
     parser.add_argument("--link", type=Path, help="make this a symbolic link to the serial port")
     parser.add_argument(
         "--icount",
@@ -144,6 +149,17 @@ def _memory(board: Board, scene: Path | None) -> dict[int, Path]:
     return place(board, scene, "feed it over the serial port: torpor replay FILE --port PORT")
 
 
+def _printed(decoder: Decoder) -> Callable[[bytes], None]:
+    """Return what prints the lines of text in what a device sends."""
+
+    def listen(data: bytes) -> None:
+        for event in decoder.feed(data):
+            if isinstance(event, Text) and event.line.strip():
+                print(printable(str(event)), flush=True)
+
+    return listen
+
+
 def run(args: argparse.Namespace) -> int:
     """Emulate until a signal comes; 0 then."""
     board = load_board(args.board)
@@ -162,7 +178,9 @@ def run(args: argparse.Namespace) -> int:
             contextlib.closing(emulate.Terminal(emulator.transport, args.link)) as terminal,
         ):
             print(f"{board.name} runs {elf}, until Ctrl-C, on the serial port", file=sys.stderr)
-            print(args.link or terminal.path, flush=True)
+            port = args.link or terminal.path
+            print(port, file=sys.stderr if args.show else sys.stdout, flush=True)
+            terminal.listener = _printed(Decoder()) if args.show else None
             while True:
                 terminal.pump(PUMP_SECONDS)
                 buttons.serve(emulator)

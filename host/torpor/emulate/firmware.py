@@ -159,8 +159,8 @@ def _scons(board: str, model: str | Path, bits: int, app: App, *targets: str, qu
         goal.append(f"bits={bits}")
     goal += [f"app={app.name}", *(["always=1"] if app.always else [])] if app.kind else []
     done = subprocess.run(
-        [sys.executable, "-m", "SCons", "-Q", *goal, *targets],
-        cwd=ROOT,
+        [sys.executable, "-m", "SCons", "-Q", "-f", str(ROOT / "SConstruct"), *goal, *targets],
+        cwd=BUILD.parent,
         stdout=subprocess.PIPE if quiet else sys.stderr,
         stderr=subprocess.STDOUT if quiet else None,
         text=True,

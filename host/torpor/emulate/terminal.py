@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Terminal:
 
     Attributes:
         path: of the terminal, to open with any serial program.
+        listener: called with all bytes that come from the device, if there is one.
 
     Raises:
         UsageError: `link` exists and is no symbolic link.
@@ -34,6 +36,7 @@ class Terminal:
         self._transport = transport
         self._link = link
         self._to_reader = bytearray()
+        self.listener: Callable[[bytes], None] | None = None
         self._master, self._slave = os.openpty()  # the slave stays open: readers come and go
         tty.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -55,7 +58,10 @@ class Terminal:
         readers: list[Any] = [self._transport, self._master]
         ready, writable, _ = select.select(readers, writers, [], timeout)
         if self._transport in ready:
-            self._to_reader += self._transport.read(0)
+            data = self._transport.read(0)
+            if self.listener:
+                self.listener(data)
+            self._to_reader += data
             del self._to_reader[:-KEEP]
         if self._master in ready:
             self._transport.write(os.read(self._master, READ_SIZE))
