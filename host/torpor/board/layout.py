@@ -54,6 +54,14 @@ def regions(board: Board) -> list[Region]:
     ]
 
 
+def flash_address(board: Board, address: int) -> int:
+    """Return where data loads see what lies at an address of the code memory: mostly there."""
+    code = board.memory.get("code")
+    if code is None or code.constants is None or not 0 <= address - code.origin < code.size:
+        return address
+    return address - code.origin + code.constants
+
+
 def code_region(board: Board, slot: int) -> Region:
     """Return what the code of the image in firmware slot `slot` may fill.
 

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Which tool flashes a board, and over which of the things that are plugged in."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _T = TypeVar("_T", Usb, Drive)
 SMP = "smp"
 PROGRAMS = {"openocd": (openocd.PROGRAM, openocd.GET), "pyocd": (pyocd.PROGRAM, pyocd.GET)}
 BOOT_ROMS = ("2e8a:0003",)  # devices with a drive that no debugger can use
+_SEGGER = "1366:"
 _DEBUGGERS = ("openocd", "pyocd")
 
 
@@ -53,8 +55,14 @@ class Choice:
 
     @property
     def serial(self) -> str:
-        """Serial number of the probe, "" where it has none or is not seen."""
-        return self.usb.serial if self.usb else ""
+        """Serial number of the probe as tools want it; "" where it has none that can be typed.
+
+        Old firmware of ST-Link tells a number that is no text; SEGGER's tools leave zeros out.
+        """
+        number = self.usb.serial if self.usb else ""
+        if self.usb and self.usb.id.startswith(_SEGGER):
+            number = number.lstrip("0")
+        return number if re.fullmatch(r"[0-9A-Za-z]+", number) else ""
 
     def __str__(self) -> str:
         return str(self.drive or self.usb or self.port or "whatever probe there is")
@@ -135,9 +143,13 @@ def _for_tool(tool: str, probe: Probe, computer: Computer, wish: Wish) -> Choice
 
 def _probe(tool: str, probe: Probe, computer: Computer, wish: Wish) -> Choice | str:
     ids = [one.lower() for one in probe.usb if one.lower() not in BOOT_ROMS]
-    found = [usb for usb in computer.usb() if usb.id in ids and _fits(usb, wish)]
+    there = [usb for usb in computer.usb() if usb.id in ids]
+    found = [usb for usb in there if _fits(usb, wish)]
     if found:
-        return Choice(tool, usb=_one(found))
+        choice = Choice(tool, usb=_one(found))
+        if len(there) > 1 and not choice.serial:
+            raise UsageError(f"several probes are there, and {choice} has no name", "unplug others")
+        return choice
     if wish.port or (computer.sees_usb and ids):
         return f"no probe {' or '.join(ids)}{_with(wish)}"
     if wish.tool or wish.serial:  # it may be there all the same: the tool will say

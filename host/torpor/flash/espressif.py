@@ -2,13 +2,11 @@
 # SPDX-FileCopyrightText: The torpor authors
 """What the ROM of Espressif's chips loads from the start of the flash.
 
-A program with a header, made from an ELF file by esptool (its documentation: "Firmware Image
-Format"). esptool's licence is the GPL: it is run as a program.
+A program with a header, which the build makes from an ELF file with esptool (its documentation:
+"Firmware Image Format").
 """
 
-import subprocess
 import sys
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,28 +17,34 @@ _HEADER_BYTES = 24
 _SEGMENT_BYTES = 8
 _CHECKSUM_SEED = 0xEF
 _HASH_BYTES = 32
+_OPTIONS = {  # what the ROM reads the flash with: modes that every module can do
+    "esp32c3": (
+        *("--flash-mode", "dio", "--flash-freq", "40m", "--flash-size", "4MB"),
+        *("--min-rev-full", "3"),  # 0.3: older ones want their supplies trimmed first
+    ),
+}
 _CHIPS = {"esp32": 0, "esp32s2": 2, "esp32c3": 5, "esp32s3": 9, "esp32c2": 12, "esp32c6": 13}
 
 
-def image_of(elf: Path, chip: str) -> bytes:
-    """Return the image of a program: that of the build beside it if it is as new, else made now.
+def command(elf: Path, chip: str, out: Path) -> list[str]:
+    """Return the command that makes an image of a program: what lies where in the file."""
+    words = [sys.executable, "-m", "esptool", "--chip", chip, "elf2image", "--use-segments"]
+    return [*words, *_OPTIONS.get(chip, ()), "-o", str(out), str(elf)]
+
+
+def image_of(elf: Path) -> tuple[Path, bytes]:
+    """Return what the build has made of a program for the ROM: the file beside it.
 
     Raises:
-        ImageError: esptool cannot make one.
+        ImageError: it is not there, or older.
     """
     made = elf.with_suffix(".bin")
-    if made.exists() and made.stat().st_mtime >= elf.stat().st_mtime:
-        data = made.read_bytes()
-        if data[:1] == MAGIC:
-            return data
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "image.bin"
-        command = [sys.executable, "-m", "esptool", "--chip", chip, "elf2image", "-o", str(out)]
-        done = subprocess.run([*command, str(elf)], capture_output=True, text=True, check=False)
-        if done.returncode or not out.exists():
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise ImageError(f"{elf}: esptool: {said[-1] if said else 'failed without a word'}")
-        return out.read_bytes()
+    if not made.exists() or made.stat().st_mtime < elf.stat().st_mtime:
+        raise ImageError(
+            f"{made} is not there or older than {elf.name}: the ROM loads that, and no ELF file",
+            "scons ... image makes it",
+        )
+    return made, made.read_bytes()
 
 
 def check(path: Path, data: bytes, chip: str) -> None:
@@ -51,6 +55,8 @@ def check(path: Path, data: bytes, chip: str) -> None:
     """
     if len(data) < _HEADER_BYTES or data[:1] != MAGIC:
         raise ImageError(f"{path} is no program for {chip}: it does not begin as one")
+    if data[1] == 0:
+        raise ImageError(f"{path} holds no program")
     number = int.from_bytes(data[12:14], "little")
     if _CHIPS.get(chip, number) != number:
         names = [name for name, known in _CHIPS.items() if known == number]

@@ -15,6 +15,11 @@ BAUD = 460800
 _BOOT = "hold BOOT, press RESET, let go of BOOT, and try again"
 
 FAILURES = (
+    Failure(
+        r"^Lost connection",
+        "the connection was lost on the way",
+        "another cable or USB port, or slower: --baud 115200",
+    ),
     Failure(r"[Pp]ermission denied", "no permission to use the port", "{advice}"),
     Failure(
         r"port is busy|[Rr]esource busy|multiple access|in use",
@@ -45,7 +50,7 @@ FAILURES = (
     ),
     Failure(r"larger than|exceed.* flash|flash size", "the chip's flash is too small"),
     Failure(
-        r"StopIteration|Serial data stream stopped|[Tt]imed? ?out|Invalid head of packet|"
+        r"No more data to read|Serial data stream stopped|[Tt]imed? ?out|Invalid head of packet|"
         r"[Cc]orrupt|noise|stopped responding|Packet content transfer|device disconnected|"
         r"readiness to read but returned no data|Response doesn't match|Input/output error",
         "the connection was lost on the way",
@@ -85,6 +90,8 @@ def job(plan: Plan, port: str, *, baud: int, advice: str) -> Job:
         files=files,
         commands=(tuple(command),),
         failures=FAILURES,
+        complaint=r"(?i)error|^Lost connection",
+        percent=r"^Writing at 0x[0-9a-f]+.* (\d+\.\d)% ",
         wrote=r"^Wrote (\d+) bytes",
         verified=r"^Hash of data verified",
         verifications=len(files),

@@ -21,6 +21,8 @@ from torpor.errors import DeviceError, MissingToolError
 SILENCE_S = 120.0
 """A program that says nothing for so long hangs; erasing a large flash takes a minute."""
 
+_NOISE = re.compile(r"^(?:ERROR: |Error: |A fatal error occurred: )*")
+
 Show = Callable[[int], None]
 
 
@@ -48,7 +50,9 @@ class Job:
         files: what lies in the folder, by name.
         commands: programs and their arguments, in order.
         failures: what may go wrong, the most telling first.
+        complaint: pattern of the lines that may say so.
         wrote: pattern of a line that says how many bytes were written; group 1: how many.
+        percent: pattern of a line that says how far the file is; group 1: percent.
         verified: pattern of a line that says that a file is verified; "": exit code 0 says it.
         verifications: how many such lines there must be.
         read_back: files that are there at the end, by name, and what they must be.
@@ -59,7 +63,9 @@ class Job:
     files: Mapping[str, bytes]
     commands: tuple[tuple[str, ...], ...]
     failures: tuple[Failure, ...] = ()
+    complaint: str = ""
     wrote: str = ""
+    percent: str = ""
     verified: str = ""
     verifications: int = 0
     read_back: Mapping[str, bytes] = field(default_factory=dict)
@@ -92,13 +98,11 @@ def run(job: Job, folder: Path, show: Show, silence_s: float = SILENCE_S) -> Non
         DeviceError: it did not work; says why, as far as the tool does.
     """
     said: list[str] = []
-    done = 0
+    progress = _Progress(job, show)
     for command in job.commands:
         for line in _lines(job, command, folder, said, silence_s):
             said.append(line)
-            if job.wrote and (found := re.search(job.wrote, line)):
-                done += int(found[1])
-                show(done)
+            progress.take(line)
     count = sum(bool(job.verified and re.search(job.verified, line)) for line in said)
     if count < job.verifications:
         raise DeviceError(
@@ -106,6 +110,24 @@ def run(job: Job, folder: Path, show: Show, silence_s: float = SILENCE_S) -> Non
         )
     for name, data in job.read_back.items():
         _compare(name, data, folder)
+
+
+class _Progress:
+    """Adds up what the lines of a tool say of its progress; files are written in their order."""
+
+    def __init__(self, job: Job, show: Show) -> None:
+        self._job, self._show = job, show
+        self._sizes = [*map(len, job.files.values()), 0]
+        self._files = self._done = 0
+
+    def take(self, line: str) -> None:
+        """Show how many bytes are written, if a line says so."""
+        if self._job.wrote and (found := re.search(self._job.wrote, line)):
+            self._done += int(found[1])
+            self._files = min(self._files + 1, len(self._sizes) - 1)
+            self._show(self._done)
+        elif self._job.percent and (found := re.search(self._job.percent, line)):
+            self._show(self._done + int(self._sizes[self._files] * float(found[1]) / 100))
 
 
 def _lines(
@@ -168,15 +190,16 @@ def _read(stream: IO[bytes], told: "queue.Queue[str | None]") -> None:
 
 def _failure(job: Job, said: list[str], code: int) -> DeviceError:
     """Return the error that the lines of a tool mean."""
+    lines = [line for line in said if re.search(job.complaint, line)]
     for failure in job.failures:
-        for line in said:
+        for line in lines:
             if found := re.search(failure.pattern, line):
                 words = {key: value or "" for key, value in found.groupdict().items()}
                 hint = failure.hint.format(advice=job.advice, **words)
                 return DeviceError(f"{job.tool}: {failure.message.format(**words)}", hint)
-    telling = [line for line in said if re.search("error|fail|fatal", line, re.I)]
-    last = (telling or said or [f"exit code {code} without a word"])[-1]
-    return DeviceError(f"{job.tool}: {last}")
+    telling = [line for line in lines if re.search("error|fail|fatal", line, re.I)]
+    last = (telling or lines or said or [f"exit code {code} without a word"])[-1]
+    return DeviceError(f"{job.tool}: {_NOISE.sub('', last)}")
 
 
 def _compare(name: str, data: bytes, folder: Path) -> None:

@@ -48,7 +48,7 @@ FAILURES = (
         "its configuration has no flash there",
         "is it the right board?",
     ),
-    Failure(r"invalid command name", "it is too old for these commands", GET),
+    Failure(r"invalid (?:sub)?command", "it is too old for these commands", GET),
     Failure(r"timed out|timeout", "the chip stopped answering", _CABLE),
 )
 

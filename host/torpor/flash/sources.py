@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from torpor.board import Board
-from torpor.board.layout import regions
-from torpor.emulate.image import Image as Elf
-from torpor.errors import ImageError, TorporError, UsageError
+from torpor.board.layout import flash_address, regions
+from torpor.errors import ImageError, UsageError
 from torpor.flash import espressif
 from torpor.flash.plan import ERASED, Erasure, Piece, Plan, flash_of, make_plan
+from torpor.flash.program import Program, Segment, read_program
 from torpor.image.capability import fits, plan_header
 from torpor.image.keys import Key, development_key
 from torpor.image.layout import MAGIC
@@ -196,72 +196,70 @@ def _take_image(board: Board, path: Path, found: Found) -> None:
 
 
 def _take_elf(board: Board, path: Path, found: Found) -> None:
-    elf = Elf.read(path)
-    _check_board(board, path, elf)
-    what = _what(path, elf)
-    if what == "bootloader":
-        public = elf.content("update_key")[:_KEY_BYTES]
-        found.keys[path] = Key(path, public, is_private=False)
-    begin, end = flash_of(board)
-    if not all(begin <= at and at + len(data) <= end for at, data in elf.segments):
-        if board.probe and board.probe.esptool:
-            data = espressif.image_of(path, board.probe.esptool)
-            _take_chip_image(board, path, data, what, found)
-            return
-        at, _ = next(s for s in elf.segments if not begin <= s[0] or s[0] + len(s[1]) > end)
+    program = read_program(path)
+    if not program.board:
         raise ImageError(
-            f"{path} has bytes at {at:#x}; the flash of {board.name} is {begin:#x} to {end:#x}",
-            "is it linked for this board?",
+            f"{path} does not say what board it is for", "is it a firmware, not stripped?"
         )
-    for address, data in _joined(elf):
+    if program.board != board.name:
+        raise ImageError(
+            f"{path} is for {program.board}, not for {board.name}", f"--board {program.board}?"
+        )
+    what = _what(program)
+    if what == "bootloader":
+        public = program.content(program.symbols["update_key"], _KEY_BYTES)
+        found.keys[path] = Key(path, public, is_private=False)
+    if board.probe and board.probe.esptool and "boot" in board.memory and what == "bootloader":
+        _take_chip_image(board, *espressif.image_of(path), what, found)
+        return
+    for address, data in _joined(board, program):
         found.pieces.append(Piece(what, address, data, path))
 
 
-def _what(path: Path, elf: Elf) -> str:
+def _what(program: Program) -> str:
     """Say what a program is: what can be updated has a key, and a bootloader tells of no firmware.
 
     Raises:
         UsageError: it is the code of an image: without its header no bootloader starts it.
     """
-    if "update_key" not in elf.symbols:
+    if "update_key" not in program.symbols:
         return "firmware"
-    if "tell_nothing_to_run" in elf.symbols:
+    if "tell_nothing_to_run" in program.symbols:
         return "bootloader"
     raise UsageError(
-        f"{path} is the code of an image, without header and signature",
-        f"give the image: {path.with_suffix('.bin').name}",
+        f"{program.path} is the code of an image, without header and signature",
+        f"give the image: {program.path.with_suffix('.bin').name}",
     )
 
 
-def _check_board(board: Board, path: Path, elf: Elf) -> None:
-    name = _board_name(path, elf)
-    if name != board.name:
-        raise ImageError(f"{path} is for {name}, not for {board.name}", f"--board {name}?")
+def _joined(board: Board, program: Program) -> list[tuple[int, bytes]]:
+    """Return where in the flash bytes lie, those near each other as one; between them is nothing.
 
-
-def _board_name(path: Path, elf: Elf) -> str:
-    """Return the name in the constant `board` (hal/board.h), whose first member points to it."""
-    try:
-        address = int.from_bytes(elf.content("board")[:4], "little")
-        for start, data in elf.segments:
-            if start <= address < start + len(data):
-                return data[address - start :].split(b"\0", 1)[0].decode()
-    except (TorporError, UnicodeDecodeError):
-        pass
-    raise ImageError(f"{path} does not say what board it is for", "is it a firmware, not stripped?")
-
-
-def _joined(elf: Elf) -> list[tuple[int, bytes]]:
-    """Return the segments, those near each other as one; what is between them stays erased."""
+    Raises:
+        ImageError: some lie elsewhere.
+    """
     runs: list[tuple[int, bytes]] = []
-    for address, data in sorted(elf.segments):
+    for part in program.segments:
+        address = _in_flash(board, program.path, part)
         gap = address - (runs[-1][0] + len(runs[-1][1])) if runs else -1
         if 0 <= gap <= _JOIN_BYTES:
             start, before = runs.pop()
-            runs.append((start, before + bytes([ERASED]) * gap + data))
+            runs.append((start, before + bytes([ERASED]) * gap + part.data))
         else:
-            runs.append((address, data))
+            runs.append((address, part.data))
     return runs
+
+
+def _in_flash(board: Board, path: Path, part: Segment) -> int:
+    """Return where a segment lies in the flash, which code may see at other addresses than data."""
+    begin, end = flash_of(board)
+    address = flash_address(board, part.lies)
+    if begin <= address and address + len(part.data) <= end:
+        return address
+    raise ImageError(
+        f"{path} has bytes at {part.lies:#x}; the flash of {board.name} is {begin:#x} to {end:#x}",
+        "is it linked for this board?",
+    )
 
 
 def _take_chip_image(board: Board, path: Path, data: bytes, what: str, found: Found) -> None:
