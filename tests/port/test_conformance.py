@@ -36,8 +36,11 @@ def fault_status(board: Board) -> int:
     return 0 if board.core.name == "cortex-m0" else UNDEFINED_INSTRUCTION[board.core.architecture]
 
 
-def build(board: Board, folder: Path, *, careless: bool = False) -> Path:
-    """Build conformance.c for a board, as the firmware without bootloader is built."""
+def build(board: Board, folder: Path, *, careless: bool = False, exact: bool | None = None) -> Path:
+    """Build conformance.c for a board, as the firmware without bootloader is built.
+
+    `exact`: its time will be that of its instructions; without it, as in the board's emulator.
+    """
     assert board.slots
     (folder / "gen").mkdir()
     (folder / "gen" / "board_config.h").write_text(config.board_header(board))
@@ -45,7 +48,7 @@ def build(board: Board, folder: Path, *, careless: bool = False) -> Path:
     tool = "gcc" if board.core.toolchain == "native" else f"{board.core.toolchain}-gcc"
     flags = [*board.core.flags, "-std=c11", "-Os", "-g", *steps.WARNINGS]
     flags += [f"-I{FIRMWARE}", f"-I{folder}", f"-DFLASH_OFFSET={board.slots.firmware[0]}u"]
-    exact = is_exact(board)
+    exact = is_exact(board) if exact is None else exact
     facts = {
         "HAS_WATCHDOG": int(BITES[board.name]),
         "WATCHDOG_STOPS": int(board.port not in WATCHDOGS_FOR_EVER),
