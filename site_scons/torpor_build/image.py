@@ -3,6 +3,7 @@
 """The steps of a build for updates: the bootloader, the application for each slot, signed images.
 
     boot/boot.elf                                           one a board
+    boot/boot.elf --esptool--> boot.bin                     where a ROM loads it
     <variant>/image/firmware-a.elf --sign--> firmware-a.bin
     <variant>/image/firmware-b.elf --sign--> firmware-b.bin
     <variant>/plan.bin             --sign--> model.bin
@@ -10,13 +11,14 @@
 Where one link serves both slots (`links = 1`) there is firmware.elf and firmware.bin.
 """
 
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import as_bootloader, as_image
+from torpor.board import Board, as_bootloader, as_image
 from torpor.errors import UsageError, unknown_name
 from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
@@ -78,7 +80,28 @@ def bootloader(env: Any, options: Options, objects: steps.Objects, key: Any) -> 
         *objects.libraries(*steps.CRYPTO),
     ]
     elf = steps.linked(env, board, made, f"{out}/boot.elf")
-    return [elf, steps.measured(env, board, elf, f"{out}/footprint.json")]
+    measured = steps.measured(env, board, elf, f"{out}/footprint.json")
+    return [elf, measured, *_for_rom(env, board, elf, f"{out}/boot.bin")]
+
+
+def _for_rom(env: Any, board: Board, elf: Any, target: str) -> list[Any]:
+    """Declare what the chip's ROM loads of the bootloader, on chips whose ROM does."""
+    if board.probe is None or not board.probe.esptool:
+        return []
+    step = Action(_make_for_rom, "  esptool $TARGET")
+    made = env.Command(target, elf, step, CHIP=board.probe.esptool)
+    env.Depends(made, ours("host/torpor/flash/espressif.py"))
+    env.Clean(made, f"{target}.log")
+    return list(made)
+
+
+def _make_for_rom(target: list[Any], source: list[Any], env: Any) -> int:
+    from torpor.flash import espressif  # noqa: PLC0415 - not needed where nothing is to do
+
+    out = Path(str(target[0]))
+    words = espressif.command(Path(str(source[0])), env["CHIP"], out)
+    with Path(f"{out}.log").open("wb") as log:
+        return subprocess.run(words, env=env["ENV"], stdout=log, stderr=log, check=False).returncode
 
 
 def image_objects(objects: steps.Objects, app: App) -> list[Any]:

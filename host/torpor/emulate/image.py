@@ -20,11 +20,13 @@ class Image:
         path: where it was read from, for messages.
         segments: physical address and bytes of everything that it wants loaded.
         symbols: address and size of each named object and function.
+        loads: address that the program itself has for each segment, where that may be another.
     """
 
     path: Path
     segments: tuple[tuple[int, bytes], ...]
     symbols: dict[str, tuple[int, int]]
+    loads: tuple[tuple[int, bytes], ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> "Image":
@@ -43,6 +45,7 @@ class Image:
                     path,
                     tuple((part["p_paddr"], part.data()) for part in parts),
                     {s.name: (s["st_value"], s["st_size"]) for s in named},
+                    tuple((part["p_vaddr"], part.data()) for part in parts),
                 )
         except ELFError:
             raise UsageError(f"{path} is no ELF file") from None
@@ -64,7 +67,14 @@ class Image:
             UsageError: it is not there, or has no bytes in the file.
         """
         address, size = self.place(name)
-        for start, data in self.segments:
-            if start <= address and address + size <= start + len(data):
-                return data[address - start : address - start + size]
-        raise UsageError(f"{self.path} has no bytes for {name}")
+        data = self.behind(address)
+        if len(data) < size:
+            raise UsageError(f"{self.path} has no bytes for {name}")
+        return data[:size]
+
+    def behind(self, address: int) -> bytes:
+        """Return the bytes from an address on, as the program sees it, to the segment's end."""
+        for start, data in self.loads or self.segments:
+            if start <= address < start + len(data):
+                return data[address - start :]
+        return b""
