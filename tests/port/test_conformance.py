@@ -22,7 +22,7 @@ from torpor_build import config, linker, steps
 BOARDS = [name for name in board_names() if load_board(name).slots]
 BITES = {name: name not in ("microbit", "riscv_virt") for name in BOARDS}
 WATCHDOGS_FOR_EVER = ("nrf51", "nrf52")  # ports whose hardware cannot stop it
-PATIENCE_S = 60
+PATIENCE_S = 240  # an emulator that polls registers is slow
 UNDEFINED_INSTRUCTION = {"cortexm": 1 << 16, "riscv": 3, "": 2}  # CFSR, mcause, ILL_ILLOPN
 
 
