@@ -7,6 +7,8 @@
  */
 #include "port/common/cause.h"
 
+#include <stdbool.h>
+
 #include "port/bare/bare.h"
 
 #define POWER_RESETREAS REG32(0x40000000u + 0x400)
@@ -34,8 +36,14 @@ static restart_cause_t cause_of(uint32_t bits)
     return (bits & RESETREAS_SREQ) != 0 ? RESTART_CAUSE_SOFTWARE : RESTART_CAUSE_WAKE;
 }
 
+/* No bit is set after a first look either: it is remembered for this run. */
 restart_cause_t cause_take(void)
 {
+    static bool taken;
+    if (taken) {
+        return RESTART_CAUSE_UNKNOWN;
+    }
+    taken = true;
     uint32_t bits = POWER_RESETREAS;
     POWER_RESETREAS = bits;
     return cause_of(bits);
