@@ -29,8 +29,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="DEVICE",
-        help="native, qemu:BOARD, renode:BOARD or serial:PORT, for tests/lanes; default: every "
-        "emulated one",
+        help="native, qemu:BOARD, renode:BOARD, serial:PORT or all, for tests/lanes; default: "
+        "native, two in QEMU, all in Renode",
     )
     group.addoption(
         "--power-cycle",
@@ -38,3 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="COMMAND",
         help="takes the power of a serial device away and gives it back, for tests/lanes",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a device that there is not before anything runs."""
+    if not config.getoption("device"):
+        return
+    from tests.lanes.lane import chosen  # noqa: PLC0415 - not needed by most runs
+
+    try:
+        chosen(config.getoption("device"))
+    except ValueError as error:
+        raise pytest.UsageError(f"--device: {error}") from None

@@ -123,6 +123,10 @@ class Smp:
             assert time.monotonic() < deadline, self.said[-5:]
             self._messages(SLICE_S)
 
+    def take(self, timeout: float) -> None:
+        """Hear what arrives; messages are passed over."""
+        self._messages(min(timeout, SLICE_S))
+
     def status(self) -> dict[str, Any]:
         return self.ask(READ, SLOTS, 0)
 

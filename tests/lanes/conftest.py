@@ -10,18 +10,14 @@ import pytest
 
 from tests.lanes import kit
 from tests.lanes.fingerprint import Observations
-from tests.lanes.lane import Lane, all_lanes, parse
+from tests.lanes.lane import Lane, chosen
 from tests.lanes.stand import Stand, stand
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "lane" not in metafunc.fixturenames:
         return
-    try:
-        chosen = [parse(text) for text in metafunc.config.getoption("device")]
-    except ValueError as error:
-        raise pytest.UsageError(f"--device: {error}") from None
-    lanes = chosen or all_lanes()
+    lanes = chosen(metafunc.config.getoption("device"))
     params = [pytest.param(lane, id=lane.name, marks=_marks(lane)) for lane in lanes]
     metafunc.parametrize("lane", params, scope="session")
 

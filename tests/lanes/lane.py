@@ -4,11 +4,16 @@
 
 import difflib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torpor.board import Board, board_names, load_board
 
 KINDS = ("native", "qemu", "renode", "serial")
+ALL = "all"
+DEFAULT = ("native", "qemu:mps2_an386", "qemu:microbit")
+"""A process and two cores; whatever Renode runs is added. The others take minutes each: they have
+tests/emulated in every run, and these when they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ class Lane:
         return f"{emulator.program} is not installed ({emulator.package})"
 
 
+def chosen(devices: Sequence[str]) -> list[Lane]:
+    """Return the lanes that --device names: of all those that emulators stand for, or the default.
+
+    Raises:
+        ValueError: there is no such; with what there is.
+    """
+    if ALL in devices:
+        return all_lanes()
+    usual = [lane for lane in all_lanes() if lane.name in DEFAULT or lane.kind == "renode"]
+    return [parse(text) for text in devices] or usual
+
+
 def parse(text: str) -> Lane:
     """Return the lane that --device names.
 
@@ -58,7 +75,7 @@ def parse(text: str) -> Lane:
             return lane
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.4)
     question = f"did you mean {near[0]}? " if near else ""
-    raise ValueError(f"no device '{text}'; {question}known: {', '.join(known)}, serial:PORT")
+    raise ValueError(f"no device '{text}'; {question}known: {', '.join(known)}, serial:PORT, {ALL}")
 
 
 def all_lanes() -> list[Lane]:

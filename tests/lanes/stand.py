@@ -100,6 +100,15 @@ class Stand:
         self.bring(slot, image)
         self.run_trial(slot)
 
+    def speaks(self, seconds: float) -> bool:
+        """Return whether it says within some seconds that it runs."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.smp.take(deadline - time.monotonic())
+            if any(line.startswith("torpor on") for line in self.smp.said):
+                return True
+        return False
+
     def until(self, wanted: Callable[[], object]) -> None:
         """Ask until something is so; a device that never gets there is a failure."""
         deadline = time.monotonic() + PATIENCE_S

@@ -20,6 +20,9 @@ from torpor.image.version import Version
 from torpor.update.journal import Event
 from torpor.update.symbols import Symbols
 
+HANG_S = 5.0  # of silence, which a person would take for a hang
+PRESSES = 12  # three attempts, and those that came too early
+
 
 def history(events: list[Event]) -> list[tuple[str, str, str]]:
     """Return what is the same whichever slot was free."""
@@ -62,9 +65,11 @@ def press_until_it_is_back(bench: Stand) -> None:
     assert bench.press_reset
     bench.smp.said.clear()
     bench.smp.ask(WRITE, 0, 5)
-    for _ in range(4):
+    for _ in range(PRESSES):
+        if bench.speaks(HANG_S):
+            return
         bench.press_reset()
-    bench.smp.listen("torpor on")
+    raise AssertionError("it does not come back")
 
 
 def function_of(bench: Stand, kind: str, slot: int, end: Event) -> str | None:
