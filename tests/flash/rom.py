@@ -138,7 +138,7 @@ class FakeRom:
             self.flash[self._at] &= byte
             self._at += 1
         if self._fault == "bad flash":
-            self.flash[self._at - 1] &= 0x7E
+            self.flash[self._at - 1] ^= 1
         self._reply(command)
 
     def _erase(self, offset: int, size: int) -> None:

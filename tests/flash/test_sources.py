@@ -315,7 +315,7 @@ def test_whole_blocks_hold_every_piece_and_are_erased_elsewhere(
 # ---- Espressif's programs
 
 
-def _esp_image(chip: int = 5, payload: bytes = b"program!" * 9) -> bytes:
+def esp_image(chip: int = 5, payload: bytes = b"program!" * 9) -> bytes:
     head = struct.pack("<BBBBI", 0xE9, 1, 2, 0x20, 0x40380000)
     head += bytes([0xEE, 0, 0, 0]) + struct.pack("<H", chip) + bytes(9) + b"\x01"
     data = head + struct.pack("<II", 0x40380000, len(payload)) + payload
@@ -328,35 +328,35 @@ def _esp_image(chip: int = 5, payload: bytes = b"program!" * 9) -> bytes:
 
 def test_a_program_for_the_chips_rom_lies_at_the_start_of_the_flash(bench: Bench) -> None:
     path = bench.root / "boot.bin"
-    path.write_bytes(_esp_image())
+    path.write_bytes(esp_image())
     plan, _ = _plan(ESP, path)
     assert _whats(plan) == [("bootloader", 0)]
-    assert plan.pieces[0].data == _esp_image()
+    assert plan.pieces[0].data == esp_image()
 
 
 def test_a_program_for_another_chip_of_espressifs_is_refused(bench: Bench) -> None:
     path = bench.root / "boot.bin"
-    path.write_bytes(_esp_image(chip=9))
+    path.write_bytes(esp_image(chip=9))
     with pytest.raises(ImageError, match="is for esp32s3, not for esp32c3"):
         _plan(ESP, path)
 
 
 def test_a_program_for_the_chips_rom_is_refused_on_other_boards(bench: Bench) -> None:
     path = bench.root / "boot.bin"
-    path.write_bytes(_esp_image())
+    path.write_bytes(esp_image())
     with pytest.raises(ImageError, match="is neither"):
         _plan(PICO, path)
 
 
-@given(flip=st.integers(0, 8 * len(_esp_image()) - 1), cut=st.integers(0, len(_esp_image()) - 1))
+@given(flip=st.integers(0, 8 * len(esp_image()) - 1), cut=st.integers(0, len(esp_image()) - 1))
 def test_a_damaged_program_for_the_chips_rom_is_refused(flip: int, cut: int) -> None:
-    damaged = bytearray(_esp_image())
+    damaged = bytearray(esp_image())
     damaged[flip // 8] ^= 1 << flip % 8
     if flip // 8 != 23 or damaged[23]:  # the byte that says whether there is a hash
         with pytest.raises(ImageError):
             espressif.check(Path("x"), bytes(damaged), "esp32c3")
     with pytest.raises(ImageError):
-        espressif.check(Path("x"), _esp_image()[:cut], "esp32c3")
+        espressif.check(Path("x"), esp_image()[:cut], "esp32c3")
 
 
 def test_a_bootloader_that_the_rom_loads_is_what_the_build_made_of_it(bench: Bench) -> None:
@@ -365,11 +365,11 @@ def test_a_bootloader_that_the_rom_loads_is_what_the_build_made_of_it(bench: Ben
         _plan(ESP, boot)
     assert error.value.hint == "scons ... image makes it"
     made = bench.root / "boot.bin"
-    made.write_bytes(_esp_image())
+    made.write_bytes(esp_image())
     os.utime(boot, (1, 1))
     plan, _ = _plan(ESP, boot)
     assert _whats(plan) == [("bootloader", 0)]
-    assert plan.pieces[0].data == _esp_image()
+    assert plan.pieces[0].data == esp_image()
     os.utime(made, (0, 0))
     with pytest.raises(ImageError, match=r"older than boot.elf"):
         _plan(ESP, boot)

@@ -3,7 +3,7 @@
 
 Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
 the C that firmware takes from others (firmware/third_party.toml), and what only some need:
-TensorFlow (to train) and Renode (a second emulator). Exits 3 if something that is not optional is
+TensorFlow (to train), Renode (a second emulator) and pyOCD (boards with a probe). Exits 3 if something that is not optional is
 missing.
 """
 
@@ -98,7 +98,7 @@ def check_third_party() -> list[Check]:
 def check_optional() -> list[Check]:
     """Return the checks of what only some users need."""
     tensorflow = [c for c in check_packages(["tensorflow-cpu", "tensorflow"]) if c.present]
-    renode = shutil.which("renode-test")
+    renode, pyocd = shutil.which("renode-test"), shutil.which("pyocd")
     return [
         Check(
             "tensorflow",
@@ -114,6 +114,14 @@ def check_optional() -> list[Check]:
             renode or "",
             "tests in Renode",
             "install Renode 1.16 and put renode-test on PATH",
+            optional=True,
+        ),
+        Check(
+            "pyocd",
+            pyocd is not None,
+            _program_version(pyocd) if pyocd else "",
+            "torpor flash, where OpenOCD is not wanted",
+            "pip install pyocd",
             optional=True,
         ),
     ]

@@ -19,6 +19,7 @@ when a tool is missing, 7 when nothing is plugged in or it did not work, 8 when 
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -186,13 +187,14 @@ def _over_drive(plan: Plan, choice: Choice, notes: list[str], args: argparse.Nam
     assert choice.drive is not None
     copy = drive.uf2_copy(plan) if choice.tool == "uf2" else drive.hex_copy(plan)
     if choice.tool == "drive":
-        notes.append("a DAPLink drive erases all of the flash")
+        notes.append("such a drive may erase all of the flash: DAPLink erases all of the chip")
         _tell(f"note: {notes[-1]}")
     if args.dry_run:
         folder = BUILD / plan.board.name / "flash"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / copy.name).write_bytes(copy.data)
-        words = [f"cp {folder / copy.name} {choice.drive.folder or choice.drive.label}"]
+        place = str(choice.drive.folder or choice.drive.label)
+        words = [shlex.join(["cp", str(folder / copy.name), place])]
         return _report(plan, choice, args, notes, commands=words)
     begin = time.monotonic()
     with transfer(len(copy.data), copy.name) as show:

@@ -19,6 +19,7 @@ _CABLE = "is its cable plugged in, and does the board have power?"
 FAILURES = (
     Failure(r"LIBUSB_ERROR_ACCESS", "no permission to use the probe", _ACCESS),
     Failure(r"LIBUSB_ERROR_BUSY", "another program uses the probe", "end other debuggers"),
+    Failure(r"Invalid serial number", "the probe has another kind of serial number", "--serial N"),
     Failure(
         r"Can't find (?P<file>\S+)",
         "it has no {file}",
