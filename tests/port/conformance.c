@@ -141,6 +141,12 @@ static void wait_ms(uint32_t milliseconds)
     }
 }
 
+/* What was said is given the time to leave the UART: a reset cuts it off. */
+static void drain(void)
+{
+    wait_ms(2);
+}
+
 /* As the event loop sleeps: it looks under a mask, and a wake-up between the look and the sleep
  * must not be lost. */
 static void sleep_until_ring(uint32_t before)
@@ -332,6 +338,7 @@ static void first_run(void)
     trace_counts_t found = trace_counts();
     check(memcmp(&found, &counts, sizeof counts) == 0, "and nothing was counted");
     note_steps();
+    drain();
     restart_note(NOTED, 1, 2, 3);
     cpu_reset();
 }
@@ -344,6 +351,7 @@ static void after_note(const restart_t *restart)
     check(restart->cfsr == 0, "who notes a restart says nothing of the CPU");
     check_trace(NOTED, (trace_counts_t){.resets = 1});
     check_handoff(restart);
+    drain();
     crash();
 }
 
@@ -360,6 +368,7 @@ static void after_fault(const restart_t *restart)
         watchdog_start(PERIOD_MS);
         hang();
     }
+    drain();
     cpu_reset();
 }
 
@@ -367,6 +376,7 @@ static void after_watchdog(const restart_t *restart)
 {
     check(is_in(restart->pc, hang), "the watchdog says where it hung");
     check_trace(RESTART_WATCHDOG, (trace_counts_t){.resets = 1, .watchdogs = 1, .faults = 1});
+    drain();
     cpu_reset();
 }
 
