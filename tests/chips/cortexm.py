@@ -112,7 +112,7 @@ class CortexM(Core):
         return FIXED.get(exception, self.priorities.get(exception, 0))
 
     def _group(self, priority: int) -> int:
-        """Only the bits of the group pre-empt (AIRCR.PRIGROUP)."""
+        """Only the bits of the group count for that (AIRCR.PRIGROUP)."""
         return priority if priority < 0 else priority >> self.system.prigroup + 1
 
     def _running(self, *, masked: bool) -> int:
@@ -128,7 +128,7 @@ class CortexM(Core):
         return running
 
     def _due(self, *, masked: bool) -> int | None:
-        """Return the exception that pre-empts what runs."""
+        """Return the exception that is more urgent than what runs."""
         ready = [n for n in self.pending if n < 16 or n in self.enabled]
         best = min(ready, key=lambda n: (self.priority_of(n), n), default=None)
         if best is None or self._group(self.priority_of(best)) >= self._running(masked=masked):
@@ -270,7 +270,7 @@ class CortexM(Core):
             self._leave(self._pc | 1)
         elif error != unicorn.UC_ERR_OK:
             self._trouble(error)
-        elif not self.engine.slice.stopped:
+        elif not self.engine.slice.stopped and not self.engine.slice.stop:
             self._wait()
 
     def _wait(self) -> None:

@@ -42,6 +42,7 @@ SECOND = 10**12  # in units of time
 PAGE = 0x1000
 GRAIN = 0x400  # peripherals begin and end at multiples of it
 PATIENCE = 16  # equal reads of a register that only an event changes, before time is skipped
+LOOP = 12  # instructions from one such read to the next
 
 
 class ForbiddenError(AssertionError):
@@ -295,8 +296,9 @@ class Machine:
         self._flashes: list[Flash] = []
         self.peripherals: list[Peripheral] = []
         self._pages: dict[int, list[Peripheral | None]] = {}
-        self._last_read = (0, 0, 0)  # address, value, how often
+        self._last_read = (0, 0, 0, 0)  # address, value, at which instruction, how often
         self._idle = False  # waits for an event, by asking
+        self._waits_for: Timer | None = None
         self._failure: BaseException | None = None
         self._reset_cause = ""
         self.is_powered = False
@@ -363,6 +365,16 @@ class Machine:
         """Let time pass without instructions."""
         self._base = (max(self.now, until), self._slice.count)
 
+    @property
+    def instructions(self) -> int:
+        """How many have been executed, the one that is being executed included."""
+        return int(self._slice.count)
+
+    def stall_after_this(self, timer: Timer) -> None:
+        """Let the CPU wait for a timer, from the end of this instruction on."""
+        self._waits_for = timer
+        self._slice.stop = 1
+
     def stall(self, until: int) -> None:
         """Let the CPU wait, in the middle of an access; what is due meanwhile happens."""
         self._skip(until)
@@ -420,18 +432,24 @@ class Machine:
         offset = address - peripheral.base
         value = peripheral.read(offset, size)
         if offset in peripheral.events_only:
-            before, old, times = self._last_read
-            times = times + 1 if (before, old) == (address, value) else 0
-            self._last_read = (address, value, times)
-            if times >= PATIENCE:
-                self._idle = True
-                self._slice.stop = 1
+            self._look_for_idling(address, value)
         return value & ((1 << 8 * size) - 1)
+
+    def _look_for_idling(self, address: int, value: int) -> None:
+        """Find out whether the CPU asks the same again and again, in a short loop."""
+        before, old, when, times = self._last_read
+        now = self.instructions
+        is_loop = (before, old) == (address, value) and now - when <= LOOP
+        self._last_read = (address, value, now, times + 1 if is_loop else 0)
+        if self._last_read[3] >= PATIENCE:
+            self._last_read = (0, 0, 0, 0)
+            self._idle = True
+            self._slice.stop = 1
 
     def _write(self, peripheral: Peripheral | None, address: int, size: int, value: int) -> int:
         if peripheral is None:
             raise ForbiddenError(f"nothing to write at {address:#010x}, at pc {self.pc:#010x}")
-        self._last_read = (0, 0, 0)
+        self._last_read = (0, 0, 0, 0)
         peripheral.write(address - peripheral.base, size, value)
         return 0
 
@@ -446,6 +464,7 @@ class Machine:
 
     def _on_flash(self, flash: Flash, access: int, address: int, size: int, value: int) -> int:
         if access == unicorn.UC_MEM_WRITE_PROT:
+            self._last_read = (0, 0, 0, 0)
             flash.on_store(address, size, value & ((1 << 8 * size) - 1))
             return True
         if not flash.on_access:
@@ -487,7 +506,7 @@ class Machine:
 
     def _start(self, cause: str) -> None:
         self._reset_cause = ""
-        self._idle = False
+        self._idle, self._waits_for = False, None
         for flash in self._flashes:
             flash.open()
         for peripheral in self.peripherals:
@@ -514,6 +533,9 @@ class Machine:
 
     def _step(self, end: int) -> None:
         """Go on, by a slice or by sleep, at most to `end`."""
+        if self._waits_for:
+            self._skip(self._waits_for.time or 0)
+            self._waits_for = None
         self._fire()
         if self._reset_cause:
             self._start(self._reset_cause)
