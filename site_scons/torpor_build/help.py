@@ -35,7 +35,7 @@ def help_text() -> str:
     parts = [
         "Builds a firmware with a model in it, in build/<board>/<model>-int<bits>/; of a\n"
         "file in build/<board>/<name of the file>-file/.\n\n"
-        "    scons [NAME=VALUE ...] [TARGET ...]    for example: scons board=microbit run\n",
+        "    scons [NAME=VALUE ...] [TARGET ...]    such as: scons board=microbit run\n",
         "targets:\n" + "".join(_row(n or "(none)", t, 12) for n, t in _TARGETS.items()),
         "options:\n" + _options(),
         "boards:\n" + _boards(),

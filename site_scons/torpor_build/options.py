@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from torpor.board import Board, load_board
+from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.image.version import Version
 from torpor.paths import FIRMWARE, MODELS, kind_of, model_names, variant
@@ -177,7 +177,7 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
             f"'run' starts images at the start of the code memory, not at link={values['link']}",
             "leave link= or 'run' out",
         )
-    board = load_board(values["board"])
+    board = load_board(board_names()[0] if "all-boards" in targets else values["board"])
     release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
     key = _key(values["key"])
     with_images = any(target in IMAGE_TARGETS for target in targets)

@@ -4,6 +4,7 @@
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -38,9 +39,9 @@ class Tree:
             check=False,
         )
 
-    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def build(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run scons and insist on success."""
-        done = self.scons(*arguments)
+        done = self.scons(*arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -49,6 +50,12 @@ class Tree:
         path = self.folder / "build" / board / model / "footprint.json"
         content: dict[str, Any] = json.loads(path.read_text())
         return content
+
+
+def cpu_seconds() -> float:
+    """Return the processor time of all programs that were run: other work does not change it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def copy_tree(folder: Path) -> Tree:

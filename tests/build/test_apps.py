@@ -118,7 +118,9 @@ def test_what_is_no_application_is_named_with_those_that_are(value: str) -> None
 
 
 @given(st.binary(max_size=200))
-def test_no_app_toml_makes_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_no_app_toml_makes_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     folder = tmp_path_factory.mktemp("app")
     (folder / "app.toml").write_bytes(data)
     (folder / "main.c").touch()
