@@ -16,7 +16,7 @@ namespace Antmicro.Renode.Peripherals.Timers
         public Stm32F4Watchdog(IMachine machine, Stm32F4Rcc rcc, ulong frequency)
         {
             timer = new LimitTimer(machine.ClockSource, frequency, this, "iwdg", Reloads, direction: Direction.Descending,
-                workMode: WorkMode.OneShot, enabled: false, eventEnabled: true);
+                workMode: WorkMode.OneShot, enabled: false, eventEnabled: true, autoUpdate: true);
             timer.LimitReached += () =>
             {
                 this.Log(LogLevel.Warning, "the watchdog bites");
@@ -87,8 +87,7 @@ namespace Antmicro.Renode.Peripherals.Timers
 
         private void Feed()
         {
-            timer.Limit = reload + 1;
-            timer.Value = reload + 1;
+            timer.Limit = reload + 1; // and the count begins there
         }
 
         private bool isOpen;
