@@ -159,7 +159,7 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
             raise unknown_name("option", name, known)
     values = {name: arguments.get(name, option.default) for name, option in known.items()}
     app = load_app(values["app"])
-    values["model"] = arguments.get("model", _own_model(app))
+    values["model"] = arguments.get("model") or _own_model(app)
     bits = int(_choice("bits", values["bits"], ("8", "4")))
     model = _model(values["model"])
     is_file = values["model"].endswith(".tflite")
