@@ -218,7 +218,7 @@ def _over_smp(plan: Plan, port: str, args: argparse.Namespace) -> int:
     if args.baud:
         words += ["--baud", str(args.baud)]
     if args.dry_run:
-        print(f"torpor update {' '.join(words)}")
+        print(shlex.join(["torpor", "update", *words]))
         return 0
     parser = argparse.ArgumentParser()
     update.add_arguments(parser)
