@@ -17,7 +17,7 @@ from pathlib import Path
 from torpor.errors import UsageError
 from torpor.paths import BUILD, ROOT
 from torpor_build.options import Options
-from torpor_build.terminal import environment
+from torpor_build.terminal import call
 
 _HASH = 12
 
@@ -33,8 +33,7 @@ def show(folder: Path, options: Options) -> int:
     base = history.base(now)
     if base:
         words += ["--against", str(history.file(base)), "--name", base]
-    command = [sys.executable, "-m", "torpor", *words]
-    return subprocess.run(command, env=environment(), check=False).returncode
+    return call([sys.executable, "-m", "torpor", *words])
 
 
 @dataclass(frozen=True)

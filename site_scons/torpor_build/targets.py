@@ -3,7 +3,6 @@
 """What `scons run`, `size`, `test`, `flash`, `update`, `monitor`, `gdb` and `all-boards` call."""
 
 import functools
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from torpor.errors import DeviceError, UsageError
 from torpor.paths import ROOT
 from torpor_build import all_boards, size
 from torpor_build.options import DEMO, SERVE, Options
-from torpor_build.terminal import Terminal, environment
+from torpor_build.terminal import Terminal, call
 
 
 def declare_alone(options: Options, terminal: Terminal) -> None:
@@ -89,8 +88,7 @@ def _monitor(options: Options) -> int:
 
 
 def _python(words: list[str], cwd: Path | None = None) -> int:
-    command = [sys.executable, "-m", *words]
-    return subprocess.run(command, env=environment(), cwd=cwd, check=False).returncode
+    return call([sys.executable, "-m", *words], cwd)
 
 
 def only_port(board: Board) -> str:

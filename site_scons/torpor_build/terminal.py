@@ -8,10 +8,12 @@ itself, or runs for hours, neither waits for this build's lock nor changes what 
 
 import atexit
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from SCons.Script import COMMAND_LINE_TARGETS, Action, GetBuildFailures
@@ -91,6 +93,15 @@ class Terminal:
                 os._exit(code)  # scons has its own already
 
 
+def call(command: Sequence[str], cwd: Path | None = None) -> int:
+    """Run a program; return its exit code. Ctrl-C is for it alone: GDB stops the device then."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # a program of its own has the default
+    try:
+        return subprocess.run(command, env=environment(), cwd=cwd, check=False).returncode
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def environment() -> dict[str, str]:
     """Return the environment of programs: the user's, with torpor from this very tree."""
     return {**os.environ, "PYTHONPATH": str(ROOT / "host")}
@@ -103,7 +114,7 @@ class _Command:
         self._command = command
 
     def __call__(self) -> int:
-        return subprocess.run(self._command, env=environment(), check=False).returncode
+        return call(self._command)
 
 
 def _code(program: Program) -> int:

@@ -5,6 +5,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -122,6 +123,25 @@ def test_the_example_sleeps_infers_and_prints(user: Elsewhere) -> None:
     words = [LABELS[0], LABELS[1], LABELS[2], LABELS[0]]
     expected = [f"readings {16 * i} to {16 * i + 15}: {word}" for i, word in enumerate(words)]
     assert lines == expected
+
+
+@pytest.mark.emulated
+def test_run_shows_what_an_application_prints_until_it_is_interrupted(user: Elsewhere) -> None:
+    command = [sys.executable, "-m", "SCons", "-Q", "-f", str(user.torpor / "SConstruct")]
+    with subprocess.Popen(
+        [*command, "app=my app", BOARD, "run"],
+        cwd=user.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as scons:
+        assert scons.stdout
+        shown = next(line for line in scons.stdout if line.startswith("readings "))
+        os.killpg(scons.pid, signal.SIGINT)
+        scons.communicate()
+    assert shown == "readings 0 to 15: falling\n"
+    assert scons.returncode == 0
 
 
 def test_an_application_elsewhere_has_images_like_any_other(user: Elsewhere) -> None:

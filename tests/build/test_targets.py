@@ -146,6 +146,30 @@ def test_what_a_program_builds_meanwhile_is_not_forgotten(tree: Tree, programs: 
     assert "  link " in tree.build(*outer).stdout
 
 
+def test_an_interrupt_is_for_the_program_alone(tree: Tree, programs: Path) -> None:
+    """As Ctrl-C sends it: to all that belong to the terminal."""
+    code = """
+        import os, signal
+        caught = []
+        signal.signal(signal.SIGINT, lambda *_: caught.append(1))
+        os.killpg(0, signal.SIGINT)
+        print("caught", len(caught), flush=True)
+        raise SystemExit(4)
+    """
+    fake(programs, "gdb", code)
+    with subprocess.Popen(
+        [sys.executable, "-m", "SCons", "-Q", *NATIVE, "gdb"],
+        cwd=tree.folder,
+        env={**os.environ, "PATH": path_with(programs)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as scons:
+        said, _ = scons.communicate()
+    assert "caught 1" in said
+    assert scons.returncode == 4
+
+
 # ---- the programs
 
 

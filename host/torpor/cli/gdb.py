@@ -10,6 +10,7 @@ Where GDB is missing, what would be run is printed, one command a line, and the 
 import argparse
 import contextlib
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -53,7 +54,11 @@ def run(args: argparse.Namespace) -> int:
         package = attach.PACKAGES.get(board.core.architecture, attach.PACKAGE)
         raise MissingToolError(f"{names} is not installed", f"sudo apt install {package}")
     with _served(session, board, elf):
-        return subprocess.run(session.debugger, check=False).returncode
+        before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for GDB
+        try:
+            return subprocess.run(session.debugger, check=False).returncode
+        finally:
+            signal.signal(signal.SIGINT, before)
 
 
 def _print(session: attach.Session) -> None:
