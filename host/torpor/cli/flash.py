@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Bring firmware onto a board over its cable, the first time or after anything.
+"""Bring firmware onto a board over its cable.
 
 BUILD is the folder of a build, FILE an ELF file or an image; without them the newest build for the
 board. All that belongs together is written: the bootloader, the firmware in slot A and the model,
@@ -56,10 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--serial", default="", metavar="N", help="serial number of the board's probe, or its begin"
     )
     parser.add_argument(
-        "--tool", default="", choices=(*PROBE_TOOLS, SMP), help="no other than this"
+        "--tool",
+        default="",
+        choices=(*PROBE_TOOLS, SMP),
+        metavar="T",
+        help="only this: openocd, pyocd, esptool, uf2, drive (DAPLink) or smp",
     )
     parser.add_argument(
-        "--what", default="all", choices=PARTS, help="parts of a build; default: all that is there"
+        "--what",
+        default="all",
+        choices=PARTS,
+        metavar="PART",
+        help="of a build: boot, firmware, model or all (default)",
     )
     parser.add_argument("--erase", action="store_true", help="erase all of the flash first")
     parser.add_argument(
