@@ -102,6 +102,31 @@ def test_a_function_that_nobody_knows_is_named(made: CallGraph) -> None:
         empty.deepest("top")
 
 
+@pytest.mark.parametrize(
+    ("function", "hint"),
+    [
+        ("through", 'add through = ["what_it_calls", ...] to [calls.targets] of own/app.toml'),
+        ("top", "add its bytes of stack to [calls.library] of own/app.toml"),
+        ("again", "if there is one: again = depth in [calls.recursion] of own/app.toml"),
+        ("grows", "an array of it has a variable length, or it calls alloca()"),
+    ],
+)
+def test_what_is_missing_is_to_be_written_into_the_file_of_the_application(
+    made: CallGraph, function: str, hint: str
+) -> None:
+    library = {} if function == "top" else {"far_away": 1000}
+    mine = StackAnalysis(made, ["leaf"], {}, library, where="own/app.toml")
+    with pytest.raises(BudgetError) as error:
+        mine.deepest(function)
+    assert error.value.hint == hint
+
+
+def test_what_is_missing_of_ours_is_to_be_written_into_our_file(made: CallGraph) -> None:
+    with pytest.raises(BudgetError) as error:
+        analysed(made).deepest("through")
+    assert error.value.hint.endswith(" to [targets] of firmware/calls.toml")
+
+
 # ---- interrupts
 
 

@@ -103,7 +103,8 @@ class StackAnalysis:
             return self._known[function]
         if function in above:
             cycle = " -> ".join(map(base_name, (*above[above.index(function) :], function)))
-            raise BudgetError(f"stack: recursion has no bound: {cycle}")
+            hint = f"if there is one: {base_name(function)} = depth in {self._table('recursion')}"
+            raise BudgetError(f"stack: recursion has no bound: {cycle}", hint)
         below = [self.deepest(c, (*above, function)) for c in sorted(self._callees(function))]
         deepest = max(below, key=lambda path: path.bytes, default=Path(0, ()))
         total = self._frame(function) + deepest.bytes
@@ -112,7 +113,8 @@ class StackAnalysis:
 
     def _frame(self, function: str) -> int:
         if function in self._graph.unbounded:
-            raise BudgetError(f"stack: the frame of {base_name(function)} has no bound")
+            hint = "an array of it has a variable length, or it calls alloca()"
+            raise BudgetError(f"stack: the frame of {base_name(function)} has no bound", hint)
         if function in self._graph.frames:
             return self._graph.frames[function] * self._recursion.get(base_name(function), 1)
         if function in self._library:
