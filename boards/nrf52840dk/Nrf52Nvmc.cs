@@ -125,6 +125,7 @@ namespace Antmicro.Renode.Peripherals.MTD
             Remember();
             writes.Clear();
             parts.Clear();
+            erased.Clear();
             IsCut = false;
             config = ReadOnly;
             partMilliseconds = DefaultPart;
@@ -222,6 +223,7 @@ namespace Antmicro.Renode.Peripherals.MTD
             {
                 this.Log(LogLevel.Error, "written more than twice between erases: 0x{0:X}", at);
             }
+            erased.Remove(at / PageBytes);
             var after = before & stored;
             return BeginOperation() ? after : Torn(before, after);
         }
@@ -238,7 +240,8 @@ namespace Antmicro.Renode.Peripherals.MTD
                 this.Log(LogLevel.Error, "no page begins at 0x{0:X}", address);
                 return;
             }
-            if(!IsCut)
+            // One that lasts longer than need be changes nothing.
+            if(!IsCut && !erased.Contains((int)address / PageBytes))
             {
                 Erase((int)address, milliseconds);
             }
@@ -260,6 +263,7 @@ namespace Antmicro.Renode.Peripherals.MTD
             if(done || cut)
             {
                 parts.Remove(page / PageBytes);
+                erased.Add(page / PageBytes);
             }
             else
             {
@@ -324,6 +328,7 @@ namespace Antmicro.Renode.Peripherals.MTD
         private readonly byte[] copy; // what the flash holds
         private readonly byte[] seen;
         private readonly Dictionary<int, int> writes = new Dictionary<int, int>(); // since the erase
+        private readonly HashSet<int> erased = new HashSet<int>(); // pages, to which nothing was written
         private readonly Dictionary<int, uint> parts = new Dictionary<int, uint>(); // ms, by page
 
         private const int Word = 4;

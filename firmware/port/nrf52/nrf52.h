@@ -57,7 +57,7 @@
 void nrf52_clock_isr(void);
 
 /* uart.c: stops receiver and transmitter, which else keep the high-frequency clock running. Returns
- * false if a byte has been handed to uart_on_receive() meanwhile. With interrupts disabled. */
+ * false if a byte has come meanwhile, which may have been lost. With interrupts disabled. */
 bool nrf52_uart_stop(void);
 
 /* uart.c: goes on as after uart_start(). With interrupts disabled. */

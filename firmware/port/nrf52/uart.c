@@ -198,20 +198,9 @@ static uint8_t take(void)
     return byte;
 }
 
-/* A CPU that was halted for long, by a debugger, finds the ring overwritten: nobody knows what of
- * it is new. */
-static int32_t without_lost(int32_t counted)
-{
-    if (counted <= (int32_t)RING_BYTES) {
-        return counted;
-    }
-    mark_ring();
-    taken += (uint32_t)counted;
-    return 0;
-}
-
-/* Hands on what has arrived: all that is in RAM, and what is counted. Returns whether there was
- * anything. */
+/* Hands on what has arrived: all that is in RAM, and what is counted. A CPU that was halted for
+ * longer than the ring lasts, by a debugger, hands on wrong bytes, but as many as there were.
+ * Returns whether there was anything. */
 static bool receive(int32_t counted)
 {
     uint32_t before = taken;
@@ -226,7 +215,7 @@ static bool receive(int32_t counted)
 void cortexm_uart_isr(void)
 {
     CLEAR_EVENT(UARTE_RXDRDY);
-    (void)receive(without_lost(waiting()));
+    (void)receive(waiting());
 }
 
 /* It takes four bytes' time until the receiver stands still; the CPU sleeps. The shortcut would
@@ -244,13 +233,14 @@ static void stop_receiving(void)
     CLEAR_EVENT(UARTE_RXTO);
 }
 
-/* What is still in the receiver is not waited for: its start bit wakes the CPU. SHUTDOWN and not
- * STOP: a timer that is only stopped draws current (erratum 78). */
+/* What comes while it stops may stay in the receiver and be lost, but was heard: RXDRDY tells.
+ * SHUTDOWN and not STOP: a timer that is only stopped draws current (erratum 78). */
 bool nrf52_uart_stop(void)
 {
     stop_receiving();
+    bool heard = UARTE_RXDRDY != 0;
     CLEAR_EVENT(UARTE_RXDRDY);
-    bool heard = receive(0);
+    heard = receive(0) || heard;
     nvic_forget(BOARD_UART_IRQ);
     UARTE_ENABLE = ENABLE_DISABLED;
     TIMER_SHUTDOWN = 1;
