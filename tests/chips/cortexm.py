@@ -73,12 +73,13 @@ class CortexM(Core):
         self.system.vtor = self.vectors_at_reset
         put(arm.UC_ARM_REG_MSP, self._word(self.system.vtor))
         put(arm.UC_ARM_REG_LR, 0xFFFFFFFF)
-        self._jump(self._word(self.system.vtor + 4))
+        self.jump(self._word(self.system.vtor + 4))
 
     def _word(self, address: int) -> int:
         return int(struct.unpack("<I", self.engine.uc.mem_read(address, 4))[0])
 
-    def _jump(self, address: int) -> None:
+    def jump(self, address: int) -> None:
+        """Go on at an address, with bit 0 for Thumb."""
         self._pc = address & ~1
         self._is_thumb = bool(address & 1)
 
@@ -177,7 +178,7 @@ class CortexM(Core):
         put(arm.UC_ARM_REG_SP, sp)
         put(arm.UC_ARM_REG_LR, link & ~(floats << 4))
         self._event = True
-        self._jump(self._word(self.system.vtor + 4 * exception))
+        self.jump(self._word(self.system.vtor + 4 * exception))
 
     def _leave(self, link: int) -> None:
         """Return from an exception by EXC_RETURN."""
@@ -213,7 +214,7 @@ class CortexM(Core):
             put(arm.UC_ARM_REG_FPSCR, frame[24])
         control = self.engine.get(arm.UC_ARM_REG_CONTROL)
         put(arm.UC_ARM_REG_CONTROL, control | FPCA if floats else control & ~FPCA)
-        self._jump(frame[6] | (frame[7] >> 24 & 1))
+        self.jump(frame[6] | (frame[7] >> 24 & 1))
 
     def _sleep(self, how: str) -> None:
         if how == "wfe" and self._event:

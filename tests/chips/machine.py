@@ -42,6 +42,7 @@ SECOND = 10**12  # in units of time
 PAGE = 0x1000
 GRAIN = 0x400  # peripherals begin and end at multiples of it
 PATIENCE = 16  # equal reads of a register that only an event changes, before time is skipped
+LONGEST_WAIT = 5 * SECOND  # that is skipped: what takes longer is not waited for in a loop
 LOOP = 12  # instructions from one such read to the next
 
 
@@ -458,7 +459,8 @@ class Machine:
         size, value, _ = rest
         for flash in self._flashes:
             if flash.base <= address < flash.base + flash.size:
-                return bool(self._guard(self._on_flash, flash, access, address, size, value))
+                self._guard(self._on_flash, flash, access, address, size, value)
+                return True  # what a model has refused comes out of run()
         self.fault_address, self.fault_kind = address, access
         return False
 
@@ -541,13 +543,13 @@ class Machine:
             self._start(self._reset_cause)
         awake = self.core.service()
         found = self._next_timer()
-        if not awake or self._idle:
+        if not awake or (self._idle and found and found[0] - self.now < LONGEST_WAIT):
             self._idle = False
             if found is None:
-                why = "waits for a register" if awake else "sleeps"
-                raise StuckError(f"{why}, and nothing will ever come, at {self.pc:#010x}")
+                raise StuckError(f"sleeps, and nothing will ever come, at {self.pc:#010x}")
             self._skip(min(found[0], end))
             return
+        self._idle = False
         limit = FOREVER if found is None else self._instructions_until(found[0])
         self.core.run(min(limit, self._instructions_until(end)))
         if self._failure:

@@ -41,13 +41,6 @@ def build(board: Board, folder: Path, *, careless: bool = False, exact: bool | N
 
     `exact`: its time will be that of its instructions; without it, as in the board's emulator.
     """
-    assert board.slots
-    (folder / "gen").mkdir()
-    (folder / "gen" / "board_config.h").write_text(config.board_header(board))
-    (folder / "board.c").write_text(config.board_source(board))
-    tool = "gcc" if board.core.toolchain == "native" else f"{board.core.toolchain}-gcc"
-    flags = [*board.core.flags, "-std=c11", "-Os", "-g", *steps.WARNINGS]
-    flags += [f"-I{FIRMWARE}", f"-I{folder}", f"-DFLASH_OFFSET={board.slots.firmware[0]}u"]
     exact = is_exact(board) if exact is None else exact
     facts = {
         "HAS_WATCHDOG": int(BITES[board.name]),
@@ -58,19 +51,34 @@ def build(board: Board, folder: Path, *, careless: bool = False, exact: bool | N
         "PHASES": "601u" if exact else "1001u",
         "IS_CARELESS": int(careless),
     }
-    flags += ["-D_GNU_SOURCE", *(f"-D{name}={value}" for name, value in facts.items())]
+    flags = [f"-D{name}={value}" for name, value in facts.items()]
+    return compile_program(board, folder, Path(__file__).with_name("conformance.c"), *flags)
+
+
+def compile_program(
+    board: Board, folder: Path, program: Path, *more: str, changed: Path | None = None
+) -> Path:
+    """Build a program of one file with the board's port, and with `more` flags.
+
+    `changed`: a file that is taken in place of the port's file of that name.
+    """
+    assert board.slots
+    (folder / "gen").mkdir()
+    (folder / "gen" / "board_config.h").write_text(config.board_header(board))
+    (folder / "board.c").write_text(config.board_source(board))
+    tool = "gcc" if board.core.toolchain == "native" else f"{board.core.toolchain}-gcc"
+    flags = [*board.core.flags, "-std=c11", "-Os", "-g", "-D_GNU_SOURCE", *steps.WARNINGS]
+    flags += [f"-I{FIRMWARE}", f"-I{folder}", f"-DFLASH_OFFSET={board.slots.firmware[0]}u", *more]
     if board.memory:
         (folder / "script.ld").write_text(linker.script(board))
         flags += ["--specs=picolibc.specs", "-nostartfiles", "-T", str(folder / "script.ld")]
         flags += ["-Wl,--nmagic", "-Wl,--no-warn-rwx-segments"]
-    sources = [
-        *steps.port_files(board, *steps.DRIVERS),
-        FIRMWARE / "core" / "text.c",
-        folder / "board.c",
-    ]
-    elf = folder / "conformance.elf"
-    here = Path(__file__).with_name("conformance.c")
-    subprocess.run([tool, *flags, *map(str, [here, *sources]), "-o", str(elf)], check=True)
+    port = steps.port_files(board, *steps.DRIVERS)
+    if changed:
+        port[port.index(FIRMWARE / "port" / board.port / changed.name)] = changed
+    sources = [program, *port, FIRMWARE / "core" / "text.c", folder / "board.c"]
+    elf = folder / f"{program.stem}.elf"
+    subprocess.run([tool, *flags, *map(str, sources), "-o", str(elf)], check=True)
     return elf
 
 

@@ -117,7 +117,9 @@ uint32_t watchdog_slow_ahead(void)
 void watchdog_before_stop(void)
 {
     IWDG_KR = KR_FEED;
-    TIM_CR1(TIM7) = 0;
+    if (is_running()) { /* otherwise it may be without a clock */
+        TIM_CR1(TIM7) = 0;
+    }
 }
 
 /* What has passed asleep counts; the timer takes an interrupt that is due with its next count. */
