@@ -20,7 +20,7 @@ from torpor.flash import openocd, pyocd
 from torpor.flash.job import Job
 from torpor.flash.plan import Erasure, Piece, make_plan
 
-OPENOCD = shutil.which("openocd")
+OPENOCD, PYOCD = shutil.which("openocd"), shutil.which("pyocd")
 USB = {STM: ("0483:374b", "066DFF", "STM32 STLink"), NRF: ("1366:1015", "000683", "J-Link")}
 TOOL = {STM: "openocd", NRF: "pyocd"}
 BOTH = pytest.mark.parametrize("board", [STM, NRF], ids=["openocd", "pyocd"])
@@ -436,6 +436,22 @@ def _origin(name: str) -> int:
     flash = load_board(name).flash
     assert flash is not None
     return flash.origin
+
+
+@pytest.mark.skipif(PYOCD is None, reason="pyocd is not installed")
+def test_pyocd_itself_understands_its_command_lines(tmp_path: Path) -> None:
+    """It reads them and then finds no probe with that number."""
+    plan = make_plan(toy(NRF), [Piece("x", tools.ORIGIN, bytes(8), Path("x"))])
+    job = pyocd.job(plan, "NOSUCHPROBE", verify=True, advice="")
+    jobs.lay_out(job, tmp_path)
+    for command in job.commands:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert (
+            "No connected debug probe matches unique ID 'NOSUCHPROBE'" in done.stdout + done.stderr
+        )
+    with pytest.raises(DeviceError, match="it finds no probe"):
+        jobs.run(job, tmp_path, lambda _done: None)
 
 
 # ---- command lines

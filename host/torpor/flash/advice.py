@@ -47,4 +47,4 @@ def for_port(port: str) -> str:
 def for_nothing(probe: Probe) -> str:
     """Return one line: what to do where nothing was found."""
     cable = "is the cable plugged in, and is it one for data?"
-    return f"{cable} {probe.help}".strip()
+    return f"{cable} Then: {probe.help}" if probe.help else cable

@@ -29,11 +29,17 @@ FAILURES = (
         r"Error: open failed|No J-Link device found|unable to find a matching CMSIS-DAP"
         r"|unable to open (?:ftdi|CMSIS-DAP) device|no device found",
         "it cannot open the probe",
-        _CABLE + " if it is: {advice}",
+        _CABLE + " If it is: {advice}",
+    ),
+    Failure(
+        r"AP lock engaged",
+        "the chip is locked",
+        "unlocking erases it: openocd -f interface/jlink.cfg -c 'transport select swd' "
+        "-f target/nrf52.cfg -c init -c nrf52_recover -c shutdown",
     ),
     Failure(
         r"init mode failed|Error connecting DP|cannot read IDR|unable to connect to the target"
-        r"|Target not examined|Examination failed|AP lock engaged",
+        r"|Target not examined|Examination failed",
         "the probe is there, the chip does not answer",
         "has the board power, is the chip locked? hold its reset button and try again",
     ),

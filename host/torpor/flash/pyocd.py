@@ -17,7 +17,7 @@ FAILURES = (
     Failure(
         r"No (?:available|connected) debug probe|[Nn]o probe with unique ID",
         "it finds no probe",
-        "is the cable plugged in? if it is: {advice}",
+        "is the cable plugged in? If it is: {advice}",
     ),
     Failure(
         r"[Aa]ccess denied|[Ii]nsufficient permissions",
