@@ -160,23 +160,10 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
     values = {name: arguments.get(name, option.default) for name, option in known.items()}
     app = load_app(values["app"])
     values["model"] = arguments.get("model") or _own_model(app)
-    bits = int(_choice("bits", values["bits"], ("8", "4")))
+    wanted_bits = int(_choice("bits", values["bits"], ("8", "4")))
     model = _model(values["model"])
     is_file = values["model"].endswith(".tflite")
-    if is_file and "bits" in arguments:
-        raise UsageError(
-            f"bits={bits} with a file: {model.name} is quantized already", "leave bits= out"
-        )
-    own_bits = 0 if is_file else _own_bits(model)
-    if own_bits and "bits" in arguments and bits != own_bits:
-        raise UsageError(
-            f"bits={bits}: {model.name} comes quantized, to {own_bits} bits", "leave bits= out"
-        )
-    if "run" in targets and values["link"]:
-        raise UsageError(
-            f"'run' starts images at the start of the code memory, not at link={values['link']}",
-            "leave link= or 'run' out",
-        )
+    bits = _bits(model, wanted_bits, is_file=is_file, is_given="bits" in arguments)
     board = load_board(board_names()[0] if "all-boards" in targets else values["board"])
     release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
     key = _key(values["key"])
@@ -185,13 +172,15 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
     if with_images:
         _check_images(board, values["link"], key if release else None)
     _check_targets(values, targets)
+    if "run" in targets:
+        _check_run(board, values["link"])
     return Options(
         board=board,
         app=app,
         always=_SWITCH[_choice("always", values["always"].lower(), _SWITCH)],
         model=model,
-        bits=0 if is_file else own_bits or bits,
-        packaged=bool(own_bits),
+        bits=bits,
+        packaged=not is_file and _own_bits(model) > 0,
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
         release=release,
         link=_address(values["link"]),
@@ -205,6 +194,33 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         needs_build=not targets or any(target not in ALONE for target in targets),
         arguments=dict(arguments),
     )
+
+
+def _bits(model: Path, bits: int, *, is_file: bool, is_given: bool) -> int:
+    """Return the bits of the weights, 0 of a file; `bits` are wanted, by the user if `is_given`."""
+    if is_file and is_given:
+        raise UsageError(
+            f"bits={bits} with a file: {model.name} is quantized already", "leave bits= out"
+        )
+    own = 0 if is_file else _own_bits(model)
+    if own and is_given and bits != own:
+        raise UsageError(
+            f"bits={bits}: {model.name} comes quantized, to {own} bits", "leave bits= out"
+        )
+    return 0 if is_file else own or bits
+
+
+def _check_run(board: Board, link: str) -> None:
+    """Raise UsageError where nothing can be run here."""
+    if link:
+        raise UsageError(
+            f"'run' starts images at the start of the code memory, not at link={link}",
+            "leave link= or 'run' out",
+        )
+    if board.emulator is None:
+        raise UsageError(
+            f"board '{board.name}' has no emulator to run in", "scons ... flash monitor"
+        )
 
 
 def _check_targets(values: Mapping[str, str], targets: Collection[str]) -> None:
