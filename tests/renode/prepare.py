@@ -14,10 +14,15 @@ from typing import Any
 
 from tests.emulated import updatable
 from tests.emulated.updatable import MODEL, Kit
+from tests.support.wrong_code import with_code
 from torpor.board import Board, load_board
 from torpor.emulate import FlashFile, firmware, renode
 from torpor.emulate.machine import NOISE_BYTES, Setup
 from torpor.errors import TorporError
+from torpor.image.build import contents_of, sign
+from torpor.image.keys import development_key
+from torpor.image.parse import parse
+from torpor.image.version import Version
 from torpor.model import load_model
 from torpor.paths import BUILD
 from torpor.scene import write
@@ -26,6 +31,9 @@ from torpor.scene.motion import motion_scene
 SCENE_S = 24.0
 SCENE_SEED = 3
 LABEL = "running"
+HANGING = b"\x00\xbf\xfd\xe7"
+"""NOP, and a branch to it: Renode takes a branch to itself for WFI, and a core that sleeps does not
+hang (tlib, arch/arm/translate.c)."""
 
 
 def as_delivered(of: Kit) -> bytes:
@@ -36,6 +44,13 @@ def as_delivered(of: Kit) -> bytes:
         flash = FlashFile(of.board, Path(folder) / "flash")
         flash.program(of.offset(0), of.old.data)
         return renode.split(Setup(of.board, facts, of.boot, (), flash))[0]
+
+
+def hanging(image: Path) -> bytes:
+    """Return a firmware image that hangs as soon as main() is called."""
+    contents = contents_of(parse(image.read_bytes()))
+    change = with_code(image.with_suffix(".elf"), HANGING)
+    return sign(change(contents), development_key(), Version.parse("3.0.0"))
 
 
 def scene(path: Path) -> None:
@@ -49,12 +64,12 @@ def scene(path: Path) -> None:
 def files(board: Board, folder: Path) -> dict[str, str]:
     """Write what is put into the device, and return the paths by name."""
     serve, wake = (updatable.kit(board.name, app) for app in (firmware.SERVE, firmware.WAKE))
-    other = firmware.build_images(board, MODEL, 4, quiet=True)
+    made, other = (firmware.build_images(board, MODEL, bits, quiet=True) for bits in (8, 4))
     contents = {
         "device": as_delivered(serve),
         "sleeper": as_delivered(wake),
         "new": serve.new.data,
-        "hung": serve.hung.data,
+        "hung": hanging(made.firmware(1)),
         "int8": serve.models[0].data,
         "int4": other.model.read_bytes(),
     }
