@@ -2,7 +2,9 @@
 # SPDX-FileCopyrightText: The torpor authors
 """A workbench: boards, builds, and a computer with things plugged in, all in one folder."""
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import stat
@@ -12,12 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.flash import tools
+import pytest
+
+from tests.flash import stand, tools
 from tests.flash.elves import program
 from tests.support import images
 from tests.support.images import ImageParts, key, public_bytes
 from torpor.board import Board
 from torpor.board.load import parse_board
+from torpor.cli.main import main
 from torpor.paths import ROOT
 from torpor.plan.layout import CONST, sizeof
 
@@ -136,6 +141,9 @@ class Result:
     out: str
     err: str
 
+    def __post_init__(self) -> None:
+        assert self.code != 70 and "Traceback" not in self.err, self.err
+
     @property
     def json(self) -> Any:
         """What it printed."""
@@ -180,19 +188,36 @@ class Bench:
         """Folder of the tools' state."""
         return self.root / "state"
 
-    def flash(self, *words: str | Path) -> Result:
-        """Run `torpor flash`, as a user would, in a process of its own."""
+    def flash(self, *words: str | Path, process: bool = False) -> Result:
+        """Run `torpor flash`, as a user would: as a process, or in this one, which is faster."""
+        environment = {"PATH": ":".join(map(str, self.path)), "COLUMNS": "100"}
+        if not process:
+            return self._flash_here(["torpor", "flash", *map(str, words)], environment)
         command = [sys.executable, "-m", "tests.flash.stand", str(self.root), "flash"]
         done = subprocess.run(
             [*command, *map(str, words)],
             cwd=ROOT,
-            env={**os.environ, "PATH": ":".join(map(str, self.path)), "COLUMNS": "100"},
+            env={**os.environ, **environment},
             capture_output=True,
             text=True,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, done.stdout, done.stderr)
+
+    def _flash_here(self, words: list[str], environment: dict[str, str]) -> Result:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            for module, name, value in stand.places(self.root):
+                patch.setattr(module, name, value)
+            for name, text in environment.items():
+                patch.setenv(name, text)
+            patch.setattr(sys, "argv", words)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    code = main()
+                except SystemExit as end:  # argparse's
+                    code = int(str(end.code))
+        return Result(code, out.getvalue(), err.getvalue())
 
     # ---- builds
 

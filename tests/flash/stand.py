@@ -7,6 +7,7 @@ The folder has `boards/`, `build/` and `computer/`, below which /sys, /proc and 
 
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from torpor.board import load
 from torpor.cli import flash
@@ -15,15 +16,20 @@ from torpor.flash import sources
 from torpor.flash.computer import Computer
 from torpor.flash.drive import Patience
 
-if __name__ == "__main__":
-    root = Path(sys.argv[1])
-    for module, name, value in (
+
+def places(root: Path) -> list[tuple[ModuleType, str, object]]:
+    """Return what has to be another in which module, so that the folder is all there is."""
+    return [
         (load, "BOARDS", root / "boards"),
         (sources, "BUILD", root / "build"),
         (flash, "BUILD", root / "build"),
         (flash, "COMPUTER", Computer(root / "computer")),
         (flash, "PATIENCE", Patience(gone_s=10, back_s=2)),
-    ):
+    ]
+
+
+if __name__ == "__main__":
+    for module, name, value in places(Path(sys.argv[1])):
         setattr(module, name, value)
     sys.argv = ["torpor", *sys.argv[2:]]
     sys.exit(main())

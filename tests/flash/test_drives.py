@@ -69,7 +69,7 @@ def test_a_build_goes_to_the_boot_rom_in_whole_sectors(bench: Bench) -> None:
         bench.unmount("sdb")
 
     with _board(bench, folder, "torpor.uf2", restart):
-        result = bench.flash(build, "--board", PICO)
+        result = bench.flash(build, "--board", PICO, process=True)
     assert result.code == 0, result.err
     assert "not verified: the boot ROM has all blocks and has restarted" in result.out
     found, families = read_uf2(taken[0])
@@ -217,7 +217,7 @@ def test_a_build_goes_to_daplink_as_one_hex_file(bench: Bench) -> None:
         remount(data)
 
     with _board(bench, folder, "torpor.hex", take):
-        result = bench.flash(build, "--board", BIT)
+        result = bench.flash(build, "--board", BIT, process=True)
     assert result.code == 0, result.err
     assert "MICROBIT came back without a complaint" in result.out
     assert "DAPLink erases all of the chip" in result.err

@@ -18,14 +18,14 @@ def _build(bench: Bench) -> Path:
     return folder
 
 
-def _flash(bench: Bench, rom: FakeRom, *words: str | Path) -> Result:
-    return bench.flash(*words, "--board", ESP, "--port", rom.port)
+def _flash(bench: Bench, rom: FakeRom, *words: str | Path, process: bool = False) -> Result:
+    return bench.flash(*words, "--board", ESP, "--port", rom.port, process=process)
 
 
 def test_a_build_is_written_verified_and_the_rest_is_left_alone(bench: Bench) -> None:
     folder = _build(bench)
     with FakeRom() as rom:
-        result = _flash(bench, rom, folder)
+        result = _flash(bench, rom, folder, process=True)
     assert result.code == 0, result.err
     assert result.out.endswith("written and verified\n")
     image = folder / "image"
@@ -76,7 +76,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
         bench = Bench(tmp_path_factory.mktemp("faults") / "bench")
         folder = bench.plain(ESP)
         with FakeRom(fault) as rom:
-            return _flash(bench, rom, folder)
+            return _flash(bench, rom, folder, process=True)
 
     with ThreadPoolExecutor() as pool:
         return dict(zip(SAID, pool.map(flash, SAID), strict=True))

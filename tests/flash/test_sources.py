@@ -21,6 +21,7 @@ from torpor.emulate.firmware import build_images
 from torpor.errors import ImageError, TorporError, UsageError
 from torpor.flash import espressif, sources
 from torpor.flash.plan import Erasure, Piece, Plan, joined, make_plan
+from torpor.flash.program import read_program
 
 ORIGIN = 0x08000000
 
@@ -214,6 +215,24 @@ def test_a_truncated_or_damaged_image_is_refused(
     path.write_bytes(damaged)
     with pytest.raises(TorporError):
         _plan(STM, path)
+
+
+@given(
+    cut=st.integers(0, 2000),
+    changes=st.lists(st.tuples(st.integers(0, 1999), st.integers(0, 255)), max_size=4),
+)
+def test_a_damaged_elf_is_refused_or_read_and_never_a_bug(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, changes: list[tuple[int, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("elf") / "x.elf"
+    data = bytearray(program(path, STM, ORIGIN, key=bytes(32), boot=True).read_bytes())
+    for at, byte in changes:
+        data[at % len(data)] = byte
+    path.write_bytes(data[: len(data) - cut % len(data)] if cut > 1000 else data)
+    try:
+        assert read_program(path).board is not None
+    except ImageError as error:
+        assert str(path) in error.message
 
 
 @pytest.mark.parametrize("begin", [b"", b"hello", b"\x7fELF", b"\xe9\x01\x02\x20", b"UF2\n"])

@@ -51,7 +51,7 @@ def _expected(folder: Path, before: bytes) -> dict[int, bytes]:
 def test_a_build_is_written_verified_and_the_rest_is_left_alone(bench: Bench, board: str) -> None:
     folder = _ready(bench, board)
     before = bench.content()
-    result = bench.flash(folder, "--board", board)
+    result = bench.flash(folder, "--board", board, process=True)
     assert (result.code, result.err.count("hint")) == (0, 0), result.err
     assert result.out.startswith(f"{board}: bootloader, firmware 1.0.0 in slot A, model 1.0.0 in ")
     assert result.out.endswith("bytes written and verified\n")
@@ -87,7 +87,7 @@ def test_all_of_the_flash_is_erased_if_that_is_asked_for(bench: Bench, board: st
 def test_what_does_not_read_back_is_no_success(bench: Bench, board: str) -> None:
     folder = _ready(bench, board)
     (bench.state / "worn").touch()
-    result = bench.flash(folder, "--board", board)
+    result = bench.flash(folder, "--board", board, process=True)
     assert (result.code, result.out) == (7, "")
     assert "what was written is not what is there" in result.err
     assert "hint:" in result.err
@@ -305,7 +305,7 @@ def test_an_image_of_another_board_exits_with_8_before_anything_runs(bench: Benc
 )
 def test_mistakes_exit_with_2(bench: Bench, words: tuple[str, ...], wanted: str) -> None:
     bench.build(STM)
-    result = bench.flash(*words)
+    result = bench.flash(*words, process=not words)
     assert result.code == 2
     assert wanted in result.err
 

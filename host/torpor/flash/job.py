@@ -156,24 +156,26 @@ def _lines(
     try:
         while (line := told.get(timeout=silence_s)) is not None:
             yield line
-    except queue.Empty:
+        code = program.wait(timeout=silence_s)
+    except (queue.Empty, subprocess.TimeoutExpired):
         raise DeviceError(
             f"{job.tool} said nothing for {silence_s:g} s", "unplug the board, plug it in again"
         ) from None
     finally:
-        if program.poll() is None and not program.stdout.closed:
-            _end(program)
-    if program.wait() != 0:
-        raise _failure(job, said, program.returncode)
+        _end(program)
+    if code != 0:
+        raise _failure(job, said, code)
 
 
 def _end(program: "subprocess.Popen[bytes]") -> None:
-    """Let a program end by itself where its output has ended, or make it."""
-    try:
-        program.wait(timeout=1)
-    except subprocess.TimeoutExpired:
-        program.kill()
-        program.wait()
+    """End a program that has not ended by itself."""
+    if program.poll() is None:
+        program.terminate()
+        try:
+            program.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
 
 
 def _read(stream: IO[bytes], told: "queue.Queue[str | None]") -> None:

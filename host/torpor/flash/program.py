@@ -11,6 +11,7 @@ from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from torpor.errors import ImageError
 
@@ -72,8 +73,8 @@ def read_program(path: Path) -> Program:
         with path.open("rb") as file:
             elf = ELFFile(file)
             parts = [_segment(s) for s in elf.iter_segments("PT_LOAD") if s["p_filesz"]]
-            table: Any = elf.get_section_by_name(".symtab")
-            named = table.iter_symbols() if table else ()
+            table = elf.get_section_by_name(".symtab")
+            named = table.iter_symbols() if isinstance(table, SymbolTableSection) else ()
             symbols = {symbol.name: symbol["st_value"] for symbol in named}
     except (ELFError, ValueError, OverflowError, UnicodeDecodeError):
         raise ImageError(f"{path} is no ELF file, or damaged") from None
