@@ -118,12 +118,12 @@ def test_the_esp32c3_keeps_the_contracts(tmp_path: Path) -> None:
     chip.machine.power_on()
     conformance.check(conformance.until_line(chip, "done"))
     assert set(chip.starts) == {"direct"}
-    for n in range(3):
+    for _ in range(3):
         chip.gpio.edge(9, rising=True)
         chip.machine.run(0.1)
         assert chip.core.sleeps, "an edge the other way wakes nobody"
         chip.gpio.edge(9, rising=False)
-        chip.machine.run(0.1, until=lambda n=n: chip.uart.sent.count(b"edge\n") == n + 1)
+        chip.machine.run(0.1)
     assert chip.uart.sent.count(b"edge\n") == 3
 
 
