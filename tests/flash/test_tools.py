@@ -215,7 +215,15 @@ SAID_BY_OPENOCD = {  # as version 0.12 says it; what is marked was not seen by u
         "what was written is not what is there",
     ),
     "too old (reported)": ('invalid subcommand "serial"\n', "too old for these commands"),
-    "something new": ("Error: the moon is full\n", "OpenOCD: the moon is full"),
+    "locked (reported)": (
+        "****** WARNING ******\nnRF52 device has AP lock engaged (see UICR APPROTECT register).\n"
+        "Error: Target not examined, will not halt after reset!\n",
+        "the chip is locked",
+    ),
+    "harmless words": (
+        "Info : flash is not protected, no timeout\nError: the moon is full\n",
+        "OpenOCD: the moon is full",
+    ),
 }
 SAID_BY_PYOCD = {
     "no probe": ("No connected debug probe matches unique ID 'ABC'\n", "it finds no probe"),

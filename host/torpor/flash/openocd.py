@@ -85,6 +85,7 @@ def job(plan: Plan, serial: str, *, verify: bool, advice: str) -> Job:
         files=files(plan),
         commands=(tuple(words),),
         failures=FAILURES,
+        complaint=r"Error|LIBUSB|contents differ|AP lock|invalid (?:sub)?command|[Nn]o flash",
         wrote=r"wrote (\d+) bytes from file",
         verified=r"^verified \d+ bytes",
         verifications=len(plan.pieces) if verify else 0,

@@ -135,7 +135,7 @@ def _say_if_older(images: Path, notes: list[str]) -> None:
     plain = images.parent / PLAIN
     newest = max(path.stat().st_mtime for path in images.glob("firmware*.bin"))
     if images.name == "image" and plain.exists() and plain.stat().st_mtime > newest:
-        notes.append(f"{plain} is newer than the images: scons ... image makes them anew")
+        notes.append(f"{plain} is newer than the images, which are taken: are they up to date?")
 
 
 def _boot(board: Board, folder: Path | None) -> Path:
