@@ -29,7 +29,7 @@ class Torpor:
     def __init__(self) -> None:
         self._kit: dict[str, Any] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="torpor-suite-")
-        self._running: subprocess.Popen[str] | None = None
+        self._running: subprocess.Popen[bytes] | None = None
 
     # ---- what there is
 
