@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from torpor.board import board_names, load_board
+from torpor.board import Probe, board_names, load_board
 from torpor.board.facts import PROBE_TOOLS
 from torpor.cli import flash
 from torpor.flash.choose import PROGRAMS, SMP
@@ -49,3 +49,10 @@ def test_a_board_has_what_its_tools_need(name: str) -> None:
     }
     assert [tool for tool in probe.tools if not needs[tool]] == []
     assert all(re.fullmatch(r"[0-9a-f]{4}:[0-9a-f]{4}", one.lower()) for one in probe.usb)
+
+
+def test_files_and_commands_of_openocd_are_told_apart() -> None:
+    assert Probe(("openocd",), openocd=("a.cfg", "transport select swd")).openocd_words == (
+        *("-f", "a.cfg"),
+        *("-c", "transport select swd"),
+    )

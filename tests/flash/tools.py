@@ -81,9 +81,7 @@ def _openocd_command(flash: Flash, words: list[str]) -> int:
 def pyocd(flash: Flash, words: list[str]) -> int:
     """Do what a subcommand says, as pyOCD does it."""
     for word in words:
-        if words[0] == "erase" and word == "--chip":
-            flash.erase(ORIGIN, ORIGIN + len(flash.read(ORIGIN, 1 << 30)))
-        elif words[0] == "erase" and word.startswith("0x"):
+        if words[0] == "erase" and word.startswith("0x"):
             begin, end = (int(part, 16) for part in word.split("-"))
             flash.erase(begin, end)
         elif words[0] == "load" and "@" in word:

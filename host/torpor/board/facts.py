@@ -234,12 +234,18 @@ class Probe:
 
     tools: tuple[str, ...]  # of PROBE_TOOLS, best first
     usb: tuple[str, ...] = ()  # "VID:PID" of what is on the board, hexadecimal
-    openocd: tuple[str, ...] = ()  # its configuration files, in order
+    openocd: tuple[str, ...] = ()  # its configuration files and commands, in order
     pyocd: str = ""  # its name of the target
     esptool: str = ""  # its name of the chip
     uf2_family: int | None = None  # of the UF2 specification
     volume: str = ""  # label of the drive that takes files
     help: str = ""  # what to do by hand so that it is found: a button, a jumper
+
+    @property
+    def openocd_words(self) -> tuple[str, ...]:
+        """How OpenOCD's command line says its files (*.cfg) and commands."""
+        options = ("-f" if word.endswith(".cfg") else "-c" for word in self.openocd)
+        return tuple(part for pair in zip(options, self.openocd, strict=True) for part in pair)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,5 @@ def _openocd(board: Board, port: int, serial: str) -> tuple[str, ...]:
             f"board '{board.name}' has neither an emulator nor a probe that OpenOCD knows",
             f"[probe] of boards/{board.name}/board.toml",
         )
-    files = (word for name in board.probe.openocd for word in ("-f", name))
     chosen = ("-c", f"adapter serial {serial}") if serial else ()
-    return ("openocd", *files, *chosen, "-c", f"gdb_port {port}")
+    return ("openocd", *board.probe.openocd_words, *chosen, "-c", f"gdb_port {port}")

@@ -34,8 +34,7 @@ FAILURES = (
     Failure(
         r"AP lock engaged",
         "the chip is locked",
-        "unlocking erases it: openocd -f interface/jlink.cfg -c 'transport select swd' "
-        "-f target/nrf52.cfg -c init -c nrf52_recover -c shutdown",
+        "unlocking erases all of it: the README of the board's folder has the line",
     ),
     Failure(
         r"init mode failed|Error connecting DP|cannot read IDR|unable to connect to the target"
@@ -75,9 +74,7 @@ def job(plan: Plan, serial: str, *, verify: bool, advice: str) -> Job:
     probe = plan.board.probe
     if probe is None or not probe.openocd:
         raise UsageError(f"{plan.board.name} has no configuration for OpenOCD", "[probe] openocd")
-    words = [PROGRAM]
-    for file in probe.openocd:
-        words += ["-f", file] if file.endswith(".cfg") else ["-c", file]
+    words = [PROGRAM, *probe.openocd_words]
     for command in _commands(plan, serial, verify=verify):
         words += ["-c", command]
     return Job(

@@ -2,13 +2,16 @@
 # SPDX-FileCopyrightText: The torpor authors
 """pyOCD: CMSIS-DAP, J-Link, ST-Link (its documentation: "Command reference", 0.35 and newer).
 
-It does not verify what it writes, so all of it is read back and compared here.
+It does not verify what it writes, so all of it is read back and compared here. Its erasing of a
+whole chip is not used: on some that erases the settings too that let a probe in (nRF52's UICR).
 """
+
+from collections.abc import Sequence
 
 from torpor.errors import UsageError
 from torpor.flash.job import Failure, Job
 from torpor.flash.openocd import files
-from torpor.flash.plan import Plan
+from torpor.flash.plan import Place, Plan
 
 PROGRAM = "pyocd"
 GET = "pip install pyocd"
@@ -48,15 +51,15 @@ def job(plan: Plan, serial: str, *, verify: bool, advice: str) -> Job:
     if probe is None or not probe.pyocd:
         raise UsageError(f"{plan.board.name} has no target for pyOCD", "[probe] pyocd")
     common = ["-W", "-t", probe.pyocd, *(["-u", serial] if serial else [])]
-    ranges = [f"{place.address:#x}-{place.end:#x}" for place in plan.places]
-    erase = ["--chip"] if plan.erase_all else ["-s", *ranges]
+    places: Sequence[Place] = [plan.whole] if plan.erase_all else plan.places
+    ranges = [f"{place.address:#x}-{place.end:#x}" for place in places]
     written = files(plan)
     loads = [f"{name}@{piece.address:#x}" for name, piece in zip(written, plan.pieces, strict=True)]
     return Job(
         tool="pyOCD",
         files=written,
         commands=(
-            (PROGRAM, "erase", *common, *erase),
+            (PROGRAM, "erase", *common, "-s", *ranges),
             (PROGRAM, "load", *common, "--no-reset", *loads),
             (PROGRAM, "commander", *common, *_last(plan, verify=verify)),
         ),
