@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.emulated.conftest import require
 from tests.models.floats import dense, dense_then_exp, model, samples, two_inputs
 from tests.support.tflite_builder import GraphBuilder
-from torpor.board import board_names
+from torpor.board import board_names, load_board
 from torpor.cli import bench
 from torpor.golden import Golden
 from torpor.paths import MODELS
@@ -302,6 +303,7 @@ def test_verify_explains_mistakes(quantized: dict[int, Path], tmp_path: Path) ->
 @pytest.mark.emulated
 @pytest.mark.parametrize("board", board_names())
 def test_verify_runs_the_firmware_of_a_board(quantized: dict[int, Path], board: str) -> None:
+    require(load_board(board))
     found = asked("verify", quantized[4], "--board", board, "--inputs", 10)
     assert found == [
         {
