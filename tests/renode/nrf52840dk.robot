@@ -15,7 +15,7 @@ A New Device Starts And Confirms Its Firmware 1
     A New Device Starts And Confirms Its Firmware    1
 
 Held Out Windows Give The Bytes Of TensorFlow Lite Micro 2
-    Held Out Windows Give The Bytes Of TensorFlow Lite Micro    2    160
+    Held Out Windows Give The Bytes Of TensorFlow Lite Micro    2    40
 
 A Sleeping Device Works Less Than A Hundredth Of The Time And Wakes For An Event 3
     A Sleeping Device Wakes For An Event    3    rest=0.01    event=0.5
