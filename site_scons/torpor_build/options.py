@@ -6,7 +6,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torpor.board import Board, board_names, load_board
@@ -65,7 +65,7 @@ class Options:
     since: str
     with_images: bool
     needs_build: bool
-    arguments: Mapping[str, str]
+    arguments: Mapping[str, str] = field(compare=False)
 
     @property
     def variant(self) -> str:

@@ -11,7 +11,7 @@ from tests.build.conftest import Tree
 from torpor.errors import UsageError
 from torpor.model import load_model
 from torpor.plan.reader import Plan
-from torpor_build.options import read_options
+from torpor_build.options import DEMO, read_options
 
 MODEL = "alexa"
 
@@ -38,10 +38,10 @@ def test_other_bits_are_refused_for_it() -> None:
     assert caught.value.hint == "leave bits= out"
 
 
-def test_run_is_refused_for_it_with_the_models_that_can() -> None:
-    with pytest.raises(UsageError, match="not alexa, which comes quantized") as caught:
-        read_options({"model": MODEL}, ["run"])
-    assert "one of: motion;" in caught.value.hint
+def test_run_streams_recordings_of_models_that_have_some_only() -> None:
+    assert read_options({}, ["run"]).run_kind == DEMO
+    assert read_options({"model": MODEL}, ["run"]).run_kind == ""
+    assert read_options({"app": "wake"}, ["run"]).run_kind == ""
 
 
 def test_it_is_built_as_it_is(tree: Tree) -> None:
