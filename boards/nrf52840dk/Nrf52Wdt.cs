@@ -3,7 +3,9 @@
 //
 // The watchdog of the nRF52840 (Product Specification v1.11, chapter WDT), with one reload register.
 // Renode's own goes on while the CPU sleeps, whatever CONFIG says: a device that sleeps for longer
-// than the watchdog's time would be reset. Unlike the chip's, a reset by software stops this one.
+// than the watchdog's time would be reset. Renode takes an instruction that branches to itself for
+// sleep too, but a CPU that hangs there is awake. Unlike the chip's, a reset by software stops this
+// one.
 
 using Antmicro.Renode.Core;
 using Antmicro.Renode.Logging;
@@ -18,6 +20,8 @@ namespace Antmicro.Renode.Peripherals.Timers
         public Nrf52Wdt(IMachine machine, ICPUWithHooks cpu)
         {
             this.machine = machine;
+            this.cpu = cpu;
+            bus = machine.GetSystemBus(this);
             IRQ = new GPIO();
             Bite = new GPIO();
             timer = new LimitTimer(machine.ClockSource, Hertz, this, "wdt", limit: uint.MaxValue,
@@ -149,7 +153,7 @@ namespace Antmicro.Renode.Peripherals.Timers
 
         private void SetAsleep(bool value)
         {
-            asleep = value;
+            asleep = value && bus.ReadWord(cpu.PC.RawValue) != BranchToItself;
             if(running)
             {
                 timer.Enabled = IsCounting;
@@ -183,10 +187,13 @@ namespace Antmicro.Renode.Peripherals.Timers
         private uint config;
 
         private readonly IMachine machine;
+        private readonly ICPUWithHooks cpu;
+        private readonly IBusController bus;
         private readonly LimitTimer timer;
 
         private const ulong Hertz = 32768;
         private const ulong WarningCycles = 2;
+        private const ushort BranchToItself = 0xE7FE; // b .
         private const uint RunInSleep = 1;
         private const uint ReloadKey = 0x6E524635;
 
