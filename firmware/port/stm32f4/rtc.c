@@ -62,11 +62,14 @@ static uint32_t measured_at;
 static uint32_t span = APB1_TIMER_HZ / NOMINAL_HZ * CYCLES; /* fast cycles of that many slow ones */
 
 /* RTC and its clock are in the backup domain: another firmware may have chosen another clock, which
- * only a reset of the domain takes back. */
+ * only a reset of the domain takes back. DBP is read back: it takes effect some cycles late (errata
+ * sheet ES0182, "Possible delay in backup domain protection disabling/enabling after programming
+ * the DBP bit"). */
 static bool choose_clock(void)
 {
     stm32_clock_on(&RCC_APB1ENR, APB1ENR_PWREN);
     PWR_CR |= PWR_CR_DBP;
+    (void)PWR_CR;
     RCC_CSR |= CSR_LSION;
     if (!stm32_becomes(&RCC_CSR, CSR_LSIRDY, TRIES)) {
         return false;
