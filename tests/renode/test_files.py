@@ -3,8 +3,10 @@
 """What can be said of the files for Renode without Renode."""
 
 import re
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from robot.api import ExecutionResult
@@ -126,13 +128,11 @@ def test_without_an_environment_there_is_one_clear_sentence(
 def test_the_keywords_need_nothing_but_the_standard_library() -> None:
     text = (HERE / "Torpor.py").read_text()
     modules = re.findall(r"^(?:import|from) (\w+)", text, re.M)
-    import sys  # noqa: PLC0415 - only here
-
     assert set(modules) <= sys.stdlib_module_names
 
 
 def test_the_firmware_that_runs_and_is_confirmed_is_found() -> None:
-    slots = [
+    slots: list[dict[str, Any]] = [
         {"slot": "A", "component": "firmware", "version": "1.0.0", "state": ["ready"]},
         {
             "slot": "B",
