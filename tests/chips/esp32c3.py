@@ -281,6 +281,7 @@ class Cache(Peripheral):
     def reset(self, cause: str) -> None:
         self.is_on = self._opens = False
         self._shut, self._address, self._lines = 3, 0, 0
+        self._ahead = True  # it reads ahead, as the ROM may have let it
         self.table = [NOTHING] * PAGES
         self._stale = set(range(PAGES))
         self.busy = False
@@ -315,7 +316,7 @@ class Cache(Peripheral):
                 view.open()
 
     def read(self, offset: int, size: int) -> int:
-        values = {0: self.is_on, 4: self._shut, 0x28: 2, 0xB0: 1}
+        values = {0: self.is_on, 4: self._shut, 0x28: 2, 0x40: 8 | self._ahead << 2, 0xB0: 1}
         return int(values[offset]) if offset in values else super().read(offset, size)
 
     def write(self, offset: int, size: int, value: int) -> None:
@@ -325,6 +326,8 @@ class Cache(Peripheral):
             self._switch(bool(value & 1))
         elif offset == 4:
             self._shut = value
+        elif offset == 0x40:
+            self._ahead = bool(value & 4)
         elif offset == 0x2C:
             if value % 32:
                 raise self.forbidden(f"no line begins at {value:#x}")
@@ -349,6 +352,8 @@ class Cache(Peripheral):
             raise self.forbidden("the flash is busy")
         if on and self._shut:
             raise self.forbidden("both buses are shut")
+        if not on and self._ahead:
+            raise self.forbidden("it reads ahead while it is switched off")
         if on != self.is_on:
             for view in self._views if not on else ():
                 view.close()

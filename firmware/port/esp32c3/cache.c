@@ -8,18 +8,20 @@
  */
 #include "port/esp32c3/esp32c3.h"
 
-#define EXTMEM_BASE             0x600C4000u
-#define EXTMEM_ICACHE_CTRL      REG32(EXTMEM_BASE + 0x00)
-#define EXTMEM_ICACHE_CTRL1     REG32(EXTMEM_BASE + 0x04)
-#define EXTMEM_ICACHE_SYNC_CTRL REG32(EXTMEM_BASE + 0x28)
-#define EXTMEM_ICACHE_SYNC_ADDR REG32(EXTMEM_BASE + 0x2C)
-#define EXTMEM_ICACHE_SYNC_SIZE REG32(EXTMEM_BASE + 0x30)
-#define EXTMEM_CACHE_STATE      REG32(EXTMEM_BASE + 0xB0)
+#define EXTMEM_BASE                 0x600C4000u
+#define EXTMEM_ICACHE_CTRL          REG32(EXTMEM_BASE + 0x00)
+#define EXTMEM_ICACHE_CTRL1         REG32(EXTMEM_BASE + 0x04)
+#define EXTMEM_ICACHE_SYNC_CTRL     REG32(EXTMEM_BASE + 0x28)
+#define EXTMEM_ICACHE_SYNC_ADDR     REG32(EXTMEM_BASE + 0x2C)
+#define EXTMEM_ICACHE_SYNC_SIZE     REG32(EXTMEM_BASE + 0x30)
+#define EXTMEM_ICACHE_AUTOLOAD_CTRL REG32(EXTMEM_BASE + 0x40)
+#define EXTMEM_CACHE_STATE          REG32(EXTMEM_BASE + 0xB0)
 
 #define ICACHE_ENABLE         (1u << 0)
 #define ICACHE_SHUT_IBUS      (1u << 0)
 #define ICACHE_SHUT_DBUS      (1u << 1)
 #define ICACHE_INVALIDATE_ENA (1u << 0)
+#define ICACHE_AUTOLOAD_ENA   (1u << 2)
 #define ICACHE_SYNC_DONE      (1u << 1)
 #define ICACHE_STATE          0xFFFu /* 1: idle */
 
@@ -27,8 +29,10 @@
 
 enum { LINE_BYTES = 32 };
 
+/* Nor does it read ahead by itself any more, should the ROM have let it. */
 RAM_FUNCTION void cache_suspend(void)
 {
+    EXTMEM_ICACHE_AUTOLOAD_CTRL = EXTMEM_ICACHE_AUTOLOAD_CTRL & ~ICACHE_AUTOLOAD_ENA;
     EXTMEM_ICACHE_CTRL = EXTMEM_ICACHE_CTRL & ~ICACHE_ENABLE;
     while ((EXTMEM_CACHE_STATE & ICACHE_STATE) != 1) {
     }
