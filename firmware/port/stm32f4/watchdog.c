@@ -78,10 +78,12 @@ void watchdog_start(uint32_t milliseconds)
 void watchdog_feed(void)
 {
     IWDG_KR = KR_FEED;
-    TIM_CNT(TIM7) = 0;
-    TIM_SR(TIM7) = 0;
-    (void)TIM_SR(TIM7); /* its interrupt is down before it is forgotten */
-    nvic_forget(TIM7_IRQ);
+    if (is_running()) {
+        TIM_CNT(TIM7) = 0;
+        TIM_SR(TIM7) = 0;
+        (void)TIM_SR(TIM7); /* its interrupt is down before it is forgotten */
+        nvic_forget(TIM7_IRQ);
+    }
 }
 
 /* One that never ran needs nothing: a reset stops it, too. */
