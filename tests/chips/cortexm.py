@@ -130,6 +130,8 @@ class CortexM(Core):
 
     def _due(self, *, masked: bool) -> int | None:
         """Return the exception that is more urgent than what runs."""
+        if not self.pending:
+            return None
         ready = [n for n in self.pending if n < 16 or n in self.enabled]
         best = min(ready, key=lambda n: (self.priority_of(n), n), default=None)
         if best is None or self._group(self.priority_of(best)) >= self._running(masked=masked):

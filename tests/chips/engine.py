@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""The CPU: unicorn's translator, with a count of instructions that ends a slice exactly."""
+"""The CPU: unicorn's translator, with a count of instructions that ends a slice exactly.
+
+What is done for every slice goes to unicorn's C functions directly: its Python is slow. No callback
+that is called from there may raise, therefore.
+"""
 
 import ctypes
 import functools
@@ -13,7 +17,6 @@ import unicorn
 from unicorn.unicorn_py3.unicorn import uclib
 
 FOREVER = (1 << 64) - 1
-_UNICORN: Any = unicorn  # its types are half there
 NOWHERE = 0xFFFFFFFF  # no instruction is there, so that no slice ends by its address
 
 
@@ -65,12 +68,15 @@ class Engine:
     """One CPU. What it executes is counted in `slice.count`."""
 
     def __init__(self, architecture: int, mode: int, model: int) -> None:
-        self.uc: Any = _UNICORN.Uc(architecture, mode)
+        untyped: Any = unicorn
+        self.uc: Any = untyped.Uc(architecture, mode)
         self.uc.ctl_set_cpu_model(model)
         self.slice = Slice()
         self.slice.stop_engine = _address(uclib.uc_emu_stop)
         self.slice.read_register = _address(uclib.uc_reg_read)
         self._handle = ctypes.c_size_t()
+        self._value = ctypes.c_uint64()
+        self._place = ctypes.cast(ctypes.byref(self._value), ctypes.c_void_p)
         uclib.uc_hook_add(
             self.uc._uch,
             ctypes.byref(self._handle),
@@ -83,11 +89,14 @@ class Engine:
 
     def get(self, register: int) -> int:
         """Read a register."""
-        return int(self.uc.reg_read(register)) & 0xFFFFFFFF
+        self._value.value = 0
+        uclib.uc_reg_read(self.uc._uch, register, self._place)
+        return int(self._value.value) & 0xFFFFFFFF
 
     def set(self, register: int, value: int) -> None:
         """Write a register."""
-        self.uc.reg_write(register, value & 0xFFFFFFFF)
+        self._value.value = value & 0xFFFFFFFF
+        uclib.uc_reg_write(self.uc._uch, register, self._place)
 
     def stop(self) -> None:
         """End the slice behind the instruction that is being executed."""
@@ -106,10 +115,6 @@ class Engine:
         """
         part = self.slice
         part.limit, part.stop, part.stopped = min(limit, FOREVER), 0, 0
-        try:
-            self.uc.emu_start(pc, NOWHERE)
-        except _UNICORN.UcError as error:
-            return int(error.errno)
-        finally:
-            part.watch = 0
-        return int(unicorn.UC_ERR_OK)
+        error = int(uclib.uc_emu_start(self.uc._uch, pc, NOWHERE, 0, 0))
+        part.watch = 0
+        return error

@@ -79,6 +79,8 @@ class Clock:
             self._base = (self._machine.now, self.ticks)
             self._machine.look_again()  # while its time is still that of the old frequency
             self._hz = hz
+            for timer in self.timers:
+                timer.plan()
 
     @property
     def ticks(self) -> int:
@@ -102,12 +104,15 @@ class Timer:
         self._machine = clock._machine
         self._callback = callback
         self.tick: int | None = None
+        self.time: int | None = None
+        """When it calls back; None: not, as things are."""
         clock.timers.append(self)
 
     def at(self, tick: int) -> None:
         """Set it to a tick; one that has passed calls back before the next instruction."""
         self.tick = tick
-        self._machine.look_again(self._clock.time_of(tick))
+        self.plan()
+        self._machine.look_again(self.time)
 
     def after(self, ticks: int) -> None:
         """Set it so many ticks from now."""
@@ -116,15 +121,19 @@ class Timer:
     def cancel(self) -> None:
         """Forget it."""
         self.tick = None
+        self.plan()
 
-    @property
-    def time(self) -> int | None:
-        """When it calls back; None: not, as things are."""
-        return None if self.tick is None else self._clock.time_of(self.tick)
+    def plan(self) -> None:
+        """Find out when it calls back, as things are."""
+        self.time = None if self.tick is None else self._clock.time_of(self.tick)
+        if self.time is None:
+            self._machine.planned.pop(self, None)
+        else:
+            self._machine.planned[self] = self.time
 
     def fire(self) -> None:
         """Call back."""
-        self.tick = None
+        self.cancel()
         self._callback()
 
 
@@ -287,6 +296,7 @@ class Machine:
         self.core = core
         self.uc: Any = core.engine.uc
         self.clocks: list[Clock] = []
+        self.planned: dict[Timer, int] = {}  # those that will call back, and when
         self._slice = core.engine.slice
         self._base = (0, 0)  # a time, and the instructions until then
         self._cycles = cycles_per_instruction
@@ -353,9 +363,10 @@ class Machine:
         return count - (-(at - time) * self._running_hz // (self._cycles * SECOND))
 
     def _next_timer(self) -> tuple[int, Timer] | None:
-        timers = [(t.time, t) for clock in self.clocks for t in clock.timers if t.tick is not None]
-        due = [(time, timer) for time, timer in timers if time is not None]
-        return min(due, key=lambda pair: pair[0], default=None)
+        if not self.planned:
+            return None
+        timer = min(self.planned, key=self.planned.__getitem__)
+        return self.planned[timer], timer
 
     def _fire(self) -> None:
         """Call what is due."""

@@ -44,12 +44,14 @@ class Smp:
         interrupted: asked while an answer is waited for; true ends that.
         said: the lines of text that the device has printed.
         requests: how many were sent, those that were sent again too.
+        now: the time in seconds that patience is measured in.
     """
 
     emulator: Emulator
     interrupted: Callable[[], bool] = lambda: False
     said: list[str] = field(default_factory=list)
     requests: int = 0
+    now: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self._sequence = 0
@@ -71,11 +73,11 @@ class Smp:
         content = cbor2.dumps(body)
         head = (8 | operation, 0, len(content), group, self._sequence, command)  # 8: version 2
         request = struct.pack("!BBHHBB", *head) + content
-        deadline = time.monotonic() + PATIENCE_S
-        while time.monotonic() < deadline:
+        deadline = self.now() + PATIENCE_S
+        while self.now() < deadline:
             self.send(b"".join(packet.encode(request, LINE_LENGTH)))
             self.requests += 1
-            if (answer := self._await(request, min(deadline, time.monotonic() + AGAIN_S))) is None:
+            if (answer := self._await(request, min(deadline, self.now() + AGAIN_S))) is None:
                 continue
             found: dict[str, Any] = cbor2.loads(answer[8:])
             if "err" in found or found.get("rc"):
@@ -85,7 +87,7 @@ class Smp:
 
     def _await(self, request: bytes, deadline: float) -> bytes | None:
         """Return the answer, or None if it does not come in time."""
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - self.now()) > 0:
             for message in self._messages(min(left, SLICE_S)):
                 if answers(message, request):
                     return message
@@ -118,9 +120,9 @@ class Smp:
 
     def listen(self, words: str) -> None:
         """Wait until the device prints a line that begins so."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = self.now() + PATIENCE_S
         while not any(line.startswith(words) for line in self.said):
-            assert time.monotonic() < deadline, self.said[-5:]
+            assert self.now() < deadline, self.said[-5:]
             self._messages(SLICE_S)
 
     def take(self, timeout: float) -> None:
