@@ -3,6 +3,7 @@
 """torpor gdb: what is started, that a debugger finds a halted CPU, and what is said without one."""
 
 import shlex
+import signal
 import stat
 import subprocess
 import sys
@@ -194,6 +195,26 @@ def test_an_emulator_that_does_not_start_is_no_silent_failure(tmp_path: Path) ->
     assert done.returncode == DeviceError.exit_code
     assert "qemu-system-arm ended with code 1" in done.stderr
     assert "no such machine" in done.stderr
+
+
+def test_whoever_ends_it_ends_the_server_too(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    forever = "import signal\nwhile True:\n    signal.pause()\n"
+    told = f"import os, pathlib\npathlib.Path({str(pid)!r}).write_text(str(os.getpid()) + '\\n')\n"
+    fake(tmp_path, "qemu-system-arm", told + forever)
+    fake(tmp_path, "arm-none-eabi-gdb", forever)
+    (tmp_path / "f.elf").touch()
+    words = ("--board", "mps2_an386", "--elf", str(tmp_path / "f.elf"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "torpor", "gdb", *words], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    ) as gdb:
+        while not (pid.exists() and pid.read_text().endswith("\n")):
+            assert gdb.poll() is None
+        server = Path("/proc", pid.read_text().strip())
+        assert server.exists()
+        gdb.terminate()
+        assert gdb.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not server.exists()
 
 
 def test_the_firmware_must_be_there(tmp_path: Path) -> None:

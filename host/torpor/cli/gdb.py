@@ -9,6 +9,7 @@ Where GDB is missing, what would be run is printed, one command a line, and the 
 
 import argparse
 import contextlib
+import os
 import shlex
 import signal
 import socket
@@ -17,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from torpor.board import Board, load_board
 from torpor.emulate import attach, qemu
@@ -53,12 +55,19 @@ def run(args: argparse.Namespace) -> int:
         names = " or ".join(attach.DEBUGGERS[board.core.architecture])
         package = attach.PACKAGES.get(board.core.architecture, attach.PACKAGE)
         raise MissingToolError(f"{names} is not installed", f"sudo apt install {package}")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     with _served(session, board, elf):
         before = signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for GDB
         try:
             return subprocess.run(session.debugger, check=False).returncode
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """End, and the server too."""
+    raise SystemExit(128 + number)
 
 
 def _print(session: attach.Session) -> None:
@@ -105,12 +114,13 @@ def _start(command: tuple[str, ...], folder: Path) -> "subprocess.Popen[bytes]":
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
-    server.terminate()
-    try:
-        server.wait(END_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    """End a server and what it has started: Renode is a script around a program."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(END_S)
+            return
 
 
 def _free_port() -> int:
