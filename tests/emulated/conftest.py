@@ -21,8 +21,17 @@ from torpor.link.faults import Damage, FaultyTransport, random_faults
 from torpor.model import load_model, to_codes
 
 MODEL = "motion"
-BOARDS = [name for name in board_names() if name != "nrf51_large"]
-"""nrf51_large is the microbit's chip with more memory, for larger models than these tests have."""
+NOT_HERE = {"nrf51_large"}
+"""It is the microbit's chip with more memory, for larger models than these tests have."""
+
+
+def in_renode(name: str) -> bool:
+    """Say whether Renode stands for a board: tests/lanes and tests/renode have those."""
+    emulator = load_board(name).emulator
+    return emulator is not None and emulator.kind == "renode"
+
+
+BOARDS = [name for name in board_names() if name not in NOT_HERE and not in_renode(name)]
 
 
 def require(board: Board) -> None:
