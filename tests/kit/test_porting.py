@@ -3,20 +3,17 @@
 """docs/PORTING.md is followed: its commands are run, its keys and its C put where it says."""
 
 import difflib
-import os
 import re
 import subprocess
-import sys
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from tests.build.conftest import copy_tree
+from tests.kit.conftest import Copy
 from torpor.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("scons")
+pytestmark = pytest.mark.xdist_group("kit")
 
 GUIDE = (ROOT / "docs" / "PORTING.md").read_text(encoding="utf-8")
 CHAPTER = GUIDE.partition("\n## 5. ")[2]
@@ -86,12 +83,12 @@ class Person:
     """Somebody who follows the guide in a copy of the repository.
 
     Attributes:
-        folder: the copy.
+        copy: of the repository.
         written: lines so far, commands too.
         heard: what the commands said.
     """
 
-    folder: Path
+    copy: Copy
     written: int = 0
     heard: str = ""
 
@@ -99,43 +96,17 @@ class Person:
         """Do what a block says."""
         if step.kind == "sh":
             self.written += len(step.text.splitlines())
-            self.heard += self.run(step.text)
+            done = self.copy.run(step.text)
+            assert done.returncode == 0, done.stdout + done.stderr
+            self.heard += done.stdout
             return
-        path = self.folder / step.file
+        path = self.copy.folder / step.file
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         new = step.text if step.kind == "c" else with_keys(old, step.text)
         if step.kind == "toml":
             assert has_all(tomllib.loads(new), tomllib.loads(step.text))
         path.write_text(new, encoding="utf-8")
         self.written += added(old, new)
-
-    def run(self, commands: str) -> str:
-        """Run commands with the programs of this environment and the sources of the copy."""
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        done = subprocess.run(
-            ["bash", "-euc", commands],
-            cwd=self.folder,
-            env={**os.environ, "PATH": path, "PYTHONPATH": "host", "SCONSFLAGS": "-Q -j2"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
-@pytest.fixture(scope="module")
-def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, with what new-board needs."""
-    folder = copy_tree(tmp_path_factory.mktemp("porting") / "torpor").folder
-    (folder / "docs").mkdir()
-    (folder / "docs" / "PORTING.md").write_text(GUIDE, encoding="utf-8")
-    (folder / "tools").mkdir()
-    for name in ("new-board", "new_board.py"):
-        (folder / "tools" / name).write_bytes((ROOT / "tools" / name).read_bytes())
-        (folder / "tools" / name).chmod(0o755)
-    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    return folder
 
 
 def test_the_guide_has_a_board_of_an_old_port_and_one_of_a_new_one() -> None:
@@ -145,7 +116,7 @@ def test_the_guide_has_a_board_of_an_old_port_and_one_of_a_new_one() -> None:
 
 @pytest.mark.emulated
 @pytest.mark.parametrize("section", SECTIONS.values(), ids=["old port", "new port"])
-def test_who_follows_the_guide_has_a_board_that_says_every_byte(section: str, copy: Path) -> None:
+def test_who_follows_the_guide_has_a_board_that_says_every_byte(section: str, copy: Copy) -> None:
     person = Person(copy)
     for step in steps(section):
         person.follow(step)
