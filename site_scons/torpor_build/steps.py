@@ -17,7 +17,7 @@ from SCons.Script import Action
 from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
 from torpor.paths import BUILD, FIRMWARE, ROOT, variant
 from torpor.wire.schema import SCHEMA
-from torpor_build import apps, config, linker, records, sound, third_party, wake
+from torpor_build import apps, config, linker, records, second_stage, sound, third_party, wake
 from torpor_build.apps import App
 from torpor_build.options import Options
 from torpor_build.place import ours
@@ -421,7 +421,7 @@ def linked(env: Any, board: Board, objects: list[Any], elf: str, link: int | Non
         elf: what to make.
         link: address of the program; None is the start of the code memory.
     """
-    env = env.Clone()
+    env = env.Clone(CODE=board.memory.get("code"))
     beside = elf.removesuffix(".elf")
     map_file = env.File(f"{beside}.map")
     env.Append(LINKFLAGS=[f"-Wl,-Map={map_file.path}"])
@@ -429,11 +429,18 @@ def linked(env: Any, board: Board, objects: list[Any], elf: str, link: int | Non
         script = write_text(env, f"{beside}.ld", linker.script(board, link))
         env.Append(LINKFLAGS=["-T", script.path])
     program = env.Program(elf, objects)
+    if board.memory and board.memory["code"].second_stage:
+        checksum = Action(_put_checksum, "  sum     $TARGET", varlist=["CODE"])
+        env.AddPostAction(program, checksum)
     env.SideEffect(map_file, program)
     env.Clean(program, map_file)
     if board.memory:
         env.Depends(program, script)
     return program[0]
+
+
+def _put_checksum(target: list[Any], source: list[Any], env: Any) -> None:
+    second_stage.finish(Path(str(target[0])), env["CODE"])
 
 
 def measured(  # noqa: PLR0917 - as linked()

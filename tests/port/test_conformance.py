@@ -33,7 +33,11 @@ def is_exact(board: Board) -> bool:
 
 def fault_status(board: Board) -> int:
     """What the CPU says of the instruction that GCC ends a program with."""
-    return 0 if board.core.name == "cortex-m0" else UNDEFINED_INSTRUCTION[board.core.architecture]
+    return (
+        0
+        if board.core.name.startswith("cortex-m0")
+        else UNDEFINED_INSTRUCTION[board.core.architecture]
+    )
 
 
 def build(board: Board, folder: Path, *, careless: bool = False, exact: bool | None = None) -> Path:

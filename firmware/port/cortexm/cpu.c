@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * hal/cpu.h for every Cortex-M; how it sleeps is in sleep.c.
+ * hal/cpu.h for every Cortex-M; how it sleeps is in sleep.c, how it
+ * resets in reset.c.
  */
 #include "hal/cpu.h"
 
@@ -22,12 +23,4 @@ void cpu_irq_restore(uint32_t state)
 void cpu_irq_enable(void)
 {
     __asm volatile("cpsie i" ::: "memory");
-}
-
-void cpu_reset(void)
-{
-    __asm volatile("dsb" ::: "memory");
-    AIRCR = AIRCR_VECTKEY | AIRCR_SYSRESETREQ;
-    for (;;) {
-    }
 }

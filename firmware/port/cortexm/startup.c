@@ -25,7 +25,9 @@ typedef struct {
 /* One more entry, of the board's list of drivers. */
 #define DRIVER(irq, handler) , [EXCEPTION(16 + (irq))] = (handler)
 
-__attribute__((section(".vectors"), used)) static const vectors_t vectors = {
+/* Where VTOR takes it on Armv6-M (Arm DDI 0419, B3.2.5), and behind what a chip's ROM wants first.
+ */
+__attribute__((section(".vectors"), used, aligned(256))) static const vectors_t vectors = {
     .stack_top = __stack_top,
     .handlers =
         {

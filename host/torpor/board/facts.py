@@ -15,12 +15,13 @@ CLOCKS = {
     "nrf51-timer": "cortexm/no_systick.c",
     "stm32-tim2": "cortexm/no_systick.c",
     "nrf-rtc": "cortexm/no_systick.c",
+    "rp2040-timer": "cortexm/no_systick.c",
     "mtime": "riscv/mtime.c",
     "esp-systimer": "riscv/systimer.c",
 }
 _CORTEXM = (
     *("cortexm/startup.c", "cortexm/cpu.c", "cortexm/sleep.c", "cortexm/fault.c"),
-    "cortexm/boot.c",
+    *("cortexm/boot.c", "cortexm/reset.c"),
 )
 _RISCV = (
     *("riscv/startup.c", "riscv/cpu.c", "riscv/trap.c", "riscv/fault.c"),
@@ -28,6 +29,7 @@ _RISCV = (
 )
 CORES = {
     "cortex-m0": (*_CORTEXM, "cortexm/armv6m.c"),
+    "cortex-m0plus": (*_CORTEXM, "cortexm/armv6m_vtor.c"),
     "cortex-m3": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m4": (*_CORTEXM, "cortexm/armv7m.c"),
     "cortex-m33": (*_CORTEXM, "cortexm/armv7m.c"),
@@ -65,6 +67,7 @@ class Memory:
     size: int
     constants: int | None = None  # of code: where data loads see its first byte, if elsewhere
     functions: int | None = None  # of "ram": where its first byte is executed, if elsewhere
+    second_stage: int | None = None  # of "code": bytes at its start that a ROM loads and checks
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ _LARGEST_UNIT = 32
 _SMALLEST = 0x800
 _SCENE_ALIGN = 4
 _SAMPLES_BLOCKS = 2
+_CHECKSUM_BYTES = 4  # at the end of a second stage
 _ADDRESS_END = 1 << 32
 
 
@@ -110,7 +111,9 @@ def _narrowed(board: Board, code: Region) -> Board:
     assert board.slots is not None
     stack, ram, whole = board.slots.stack, board.memory["ram"], board.memory["code"]
     seen = whole.constants and whole.constants + code.address - whole.origin
-    memory = {**board.memory, "code": Memory("rom", code.address, code.size, constants=seen)}
+    stage = whole.second_stage if code.address == whole.origin else None
+    place = Memory("rom", code.address, code.size, constants=seen, second_stage=stage)
+    memory = {**board.memory, "code": place}
     budget = Budget(flash=code.size, ram=ram.size - stack, stack=stack)
     return dataclasses.replace(board, memory=memory, budget=budget)
 
@@ -119,6 +122,8 @@ def check_layout(file: str, board: Board) -> None:
     """Raise UsageError, naming `file` and key, where flash, slots or bootloader cannot be so."""
     if board.links not in (1, 2):
         raise UsageError(f"{file}: 'board.links' is {board.links}", "1 or 2")
+    if "code" in board.memory:
+        _check_second_stage(file, board.memory["code"])
     if board.flash:
         _check_flash(file, board.flash)
     _check_scene(file, board)
@@ -187,6 +192,15 @@ def _check_samples(file: str, board: Board) -> None:
         raise UsageError(
             f"{file}: {_name(place)} is too small",
             f"two blocks at least: {_SAMPLES_BLOCKS * board.flash.erase_size:#x}",
+        )
+
+
+def _check_second_stage(file: str, code: Memory) -> None:
+    size = code.second_stage
+    if size is not None and (size % _CHECKSUM_BYTES or not _CHECKSUM_BYTES < size <= code.size):
+        raise UsageError(
+            f"{file}: 'memory.code.second_stage' is {size}",
+            f"whole words, more than {_CHECKSUM_BYTES} bytes",
         )
 
 
