@@ -15,7 +15,8 @@ from torpor.emulate import functions
 from torpor.image.build import Contents
 
 ENDLESS = {
-    "cortexm": b"\xfe\xe7",  # B to itself (Arm DDI 0419, A6.7.10)
+    # NOP, and B to it (Arm DDI 0419, A6.7): Renode takes B to itself for sleep.
+    "cortexm": b"\x00\xbf\xfd\xe7",
     "riscv": b"\x01\xa0",  # C.J to itself
     "x86_64": b"\xeb\xfe",  # JMP to itself
     "aarch64": b"\x00\x00\x00\x14",

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Show which sections and symbols of a firmware are how large, and who grew.
+"""Show what is how large in a firmware, and who grew.
 
 `scons ... size` calls it with the sizes of the last commit to compare with.
 """
