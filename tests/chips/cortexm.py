@@ -17,11 +17,12 @@ from tests.chips.machine import Clock, Core, Machine, Peripheral, Timer
 
 MODELS = {
     "m0": arm.UC_CPU_ARM_CORTEX_M0,
+    "m0plus": arm.UC_CPU_ARM_CORTEX_M0,  # with VTOR
     "m3": arm.UC_CPU_ARM_CORTEX_M3,
     "m4": arm.UC_CPU_ARM_CORTEX_M4,
 }
-CPUID = {"m0": 0x410CC200, "m3": 0x412FC231, "m4": 0x410FC241}
-PRIORITY_BITS = {"m0": 2, "m3": 4, "m4": 4}
+CPUID = {"m0": 0x410CC200, "m0plus": 0x410CC601, "m3": 0x412FC231, "m4": 0x410FC241}
+PRIORITY_BITS = {"m0": 2, "m0plus": 2, "m3": 4, "m4": 4}
 
 RESET, NMI, HARD, MEMORY, BUS, USAGE, SVC, PENDSV, SYSTICK = 1, 2, 3, 4, 5, 6, 11, 14, 15
 FIXED = {NMI: -2, HARD: -1}
@@ -45,6 +46,7 @@ class CortexM(Core):
 
     def __init__(self, model: str) -> None:
         self.model = model
+        self.is_small = model.startswith("m0")  # Armv6-M
         mode = unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         self.engine = Engine(unicorn.UC_ARCH_ARM, mode, MODELS[model])
         self.lines: set[int] = set()  # exceptions whose interrupt is high
@@ -120,7 +122,7 @@ class CortexM(Core):
         """Return the group priority of what runs, with or without PRIMASK."""
         running = min((self._group(self.priority_of(n)) for n in self.active), default=THREAD)
         get = self.engine.get
-        if self.model != "m0":
+        if not self.is_small:
             base = get(arm.UC_ARM_REG_BASEPRI) & 0xFF
             running = min(running, self._group(base)) if base else running
             running = min(running, -1) if get(arm.UC_ARM_REG_FAULTMASK) & 1 else running
@@ -197,7 +199,7 @@ class CortexM(Core):
         assert (frame[7] & 0x1FF) == (self.active[-1] if self.active else 0), "as they were entered"
         if left >= 16 and left in self.lines:
             self.pending.add(left)
-        if left != NMI and self.model != "m0":
+        if left != NMI and not self.is_small:
             put(arm.UC_ARM_REG_FAULTMASK, 0)
         self._event = True
         self._sleep("wfi") if self.system.scr & 2 and not self.active else None
@@ -236,7 +238,7 @@ class CortexM(Core):
         if self._running(masked=False) <= FIXED[HARD]:
             self.machine.on_lockup()
             return
-        if self.model != "m0":
+        if not self.is_small:
             self.system.cfsr |= status
         is_enabled = self.system.shcsr >> CAN_ENABLE.get(exception, 31) & 1
         group = self._group(self.priority_of(exception))
@@ -447,7 +449,7 @@ class System(Peripheral):
     def _write_aircr(self, value: int) -> None:
         if value >> 16 != 0x05FA:
             return
-        self.prigroup = value >> 8 & 7 if self.core.model != "m0" else 0
+        self.prigroup = value >> 8 & 7 if not self.core.is_small else 0
         if value & 4:
             self.machine.reset("software")
 
@@ -494,9 +496,9 @@ class System(Peripheral):
             self._write_scb(offset, size, value)
 
     def _write_scb(self, offset: int, size: int, value: int) -> None:
-        is_m0 = self.core.model == "m0"
-        if offset == 0xD08 and not is_m0:
-            if value & 0x7F:
+        is_m0 = self.core.is_small
+        if offset == 0xD08 and self.core.model != "m0":
+            if value & (0xFF if is_m0 else 0x7F):
                 raise self.forbidden(f"VTOR {value:#x} is not aligned")
             self.vtor = value
         elif offset == 0xD10:
