@@ -3,8 +3,8 @@
 
 Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
 the C that firmware takes from others (firmware/third_party.toml), and what only some need:
-TensorFlow (to train), Renode (a second emulator) and pyOCD (boards with a probe). Exits 3 if something that is not optional is
-missing.
+TensorFlow (to train), Renode (a second emulator) and pyOCD (boards with a probe). Exits 3 if
+something that is not optional is missing.
 """
 
 import argparse
