@@ -60,7 +60,7 @@ def test_boards_fits_a_terminal_of_80_columns() -> None:
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     row = next(line for line in lines if "mps2_an386" in line)
-    assert re.search(r"cortex-m4 .*4096 KiB .*QEMU mps2-an386 .*emulated", row)
+    assert re.search(r"cortex-m4 .*4096 .*4096 .*QEMU mps2-an386 .*emulated", row)
 
 
 # ---- torpor demo
