@@ -155,6 +155,8 @@ class Xosc(Words):
     def put(self, offset: int, value: int) -> None:
         if offset == 4:
             raise self.forbidden("STATUS is written")
+        if self.chip.clocks.values[0x30] & 3 == 2:
+            raise self.forbidden("its settings are changed while it is used")
         super().put(offset, value)
         if offset == 0:
             if value != 0xFABAA0:

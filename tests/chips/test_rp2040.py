@@ -338,6 +338,11 @@ MISTAKES: dict[str, tuple[str, tuple[str, str], Callable[[Rp2040], None]]] = {
         ("while ((XOSC_STATUS & STATUS_STABLE) == 0)", "while (false)"),
         nothing,
     ),
+    "the crystal is started again after deep sleep": (
+        "chip.c",
+        ("if (!is_on_crystal())", "if (true)"),
+        test_the_pin_ends_deep_sleep,
+    ),
     "the PLL is not waited for": (
         "chip.c",
         ("while ((PLL_CS & CS_LOCK) == 0)", "while (false)"),

@@ -96,23 +96,31 @@ static void use_pll(void)
     }
 }
 
-static bool is_ready(void)
+static bool is_on_crystal(void)
 {
-    return CLK_SYS_SELECTED == 1u << 1 && PLL_FBDIV_INT == FBDIV_125 && PLL_PRIM == PRIM_6_2 &&
-           CLK_REF_SELECTED == 1u << REF_XOSC;
+    return CLK_REF_SELECTED == 1u << REF_XOSC;
 }
 
-/* The PLL's registers can be read out of reset only. */
+static bool is_on_pll(void)
+{
+    return CLK_SYS_SELECTED == 1u << 1 && PLL_FBDIV_INT == FBDIV_125 && PLL_PRIM == PRIM_6_2;
+}
+
+/* The PLL's registers can be read out of reset only. After deep sleep, and after a debugger has
+ * reset the cores, the crystal is in use and not touched: settings of it may disturb what it gives,
+ * and ticks count on. */
 void chip_start(void)
 {
     rp2040_unreset(RESET_PLL_SYS | RESET_TIMER);
-    if (is_ready()) {
+    if (is_on_crystal() && is_on_pll()) {
         return;
     }
     CLK_SYS_RESUS_CTRL = 0; /* the boot ROM's USB loader may have set it */
-    start_crystal();
     leave_pll();
-    use_crystal();
+    if (!is_on_crystal()) {
+        start_crystal();
+        use_crystal();
+    }
     start_pll();
     use_pll();
 }
