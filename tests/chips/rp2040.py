@@ -672,6 +672,8 @@ class Rp2040:
         self.gated = False
         self.asleep_hz = 0  # what the CPU's clock was in deep sleep
         self.wire = Clock(self.machine, XOSC_HZ)  # of whoever is outside
+        self._second = Timer(self.wire, self._on_second)  # time passes when nothing else happens
+        self._on_second()
         self.flash = self.machine.add_flash(FLASH, FLASH_BYTES)
         self.machine.add_ram(RAM, RAM_BYTES)
         self.resets = Resets(self, 0x4000C000)
@@ -694,6 +696,9 @@ class Rp2040:
             self.machine.add(part)
         self.machine.on_sleep, self.machine.on_wake = self._on_sleep, self._on_wake
         self.io.levels[1] = self.io.levels[15] = True
+
+    def _on_second(self) -> None:
+        self._second.after(XOSC_HZ)
 
     def press(self) -> None:
         """Connect GP15 to ground, and let it go."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chips import conformance
-from tests.chips.machine import ForbiddenError, Timer
+from tests.chips.machine import ForbiddenError
 from tests.chips.rp2040 import FLASH, XOSC_HZ, Rp2040
 from tests.port.test_conformance import build, compile_program
 from torpor.board import load_board
@@ -63,14 +63,6 @@ def says(chip: Rp2040, text: str) -> Callable[[], bool]:
         return any(line.startswith(text.encode()) for line in lines)
 
     return said
-
-
-def let_pass(chip: Rp2040, seconds: float) -> None:
-    """Let time pass, though nothing may happen."""
-    passed: list[bool] = []
-    Timer(chip.wire, lambda: None).after(int(2 * seconds * XOSC_HZ))  # then there is a future
-    Timer(chip.wire, lambda: passed.append(True)).after(int(seconds * XOSC_HZ))
-    run(chip, lambda: bool(passed))
 
 
 def number(chip: Rp2040) -> int:
@@ -171,10 +163,10 @@ def test_a_byte_in_the_moment_of_falling_asleep_is_heard(chip: Rp2040) -> None:
     for delay in range(0, 600, 23):
         start = len(chip.uart.sent)
         chip.uart.receive(b"D")
-        let_pass(chip, 0.00035 + delay * 1e-6)
+        chip.machine.run(0.00035 + delay * 1e-6)
         chip.uart.receive(b"y")
         run(chip, lambda start=start: b"y" in chip.uart.sent[start:])  # type: ignore[misc]
-        let_pass(chip, 0.01)
+        chip.machine.run(0.01)
 
 
 def test_letting_the_pin_go_is_no_edge(chip: Rp2040) -> None:
@@ -183,7 +175,7 @@ def test_letting_the_pin_go_is_no_edge(chip: Rp2040) -> None:
     run(chip, edge)
     again = says(chip, "edge after")
     chip.io.drive(15, True)
-    let_pass(chip, 0.1)
+    chip.machine.run(0.1)
     assert not again()
 
 

@@ -11,14 +11,18 @@ from tests.chips import shipped
 from tests.chips.machine import Shape
 from tests.chips.rp2040 import FLASH, STAGE_BYTES, Rp2040
 from tests.emulated import updatable
+from tests.emulated.conftest import Reference
 from tests.emulated.smp import Interrupted, Smp
 from tests.emulated.updatable import Kit, Signed
+from torpor.emulate import firmware
 from torpor.image.reasons import NUMBERS
+from torpor.link import DeviceClient
 from torpor_build.second_stage import checksum
 
 BOARD = "rp2040_pico"
 SEEDS = range(4)
 OLD, NEW = 0, 1
+QUIET_S = 11  # without a byte, and the firmware sleeps deeply
 SLOW = 16  # cycles an instruction takes
 
 pytestmark = pytest.mark.xdist_group("shipped_rp2040")  # which share what is built
@@ -63,6 +67,29 @@ def test_the_bootloader_of_the_build_has_its_checksum() -> None:
     chip.machine.load(updatable.kit(BOARD).boot)
     stage = chip.flash.read(FLASH, STAGE_BYTES)
     assert checksum(stage[:-4]) == int.from_bytes(stage[-4:], "little") != 0
+
+
+def test_it_infers_the_same_bytes_as_tensorflow_lite_micro() -> None:
+    reference = Reference(firmware.build(BOARD, updatable.MODEL, 8, quiet=True))
+    chip = Rp2040(cycles_per_instruction=SLOW)
+    shipped.install(chip, chip.flash, updatable.kit(BOARD))
+    chip.machine.power_on()
+    client = DeviceClient(shipped.Wire(chip), timeout=20)
+    for number in (0, 57):
+        assert client.infer(number, [reference.inputs[number]]).outputs == reference.outputs[number]
+
+
+def test_what_sleeps_sleeps_deeply_and_hears_the_byte_that_wakes_it() -> None:
+    chip = Rp2040(cycles_per_instruction=SLOW)
+    chip.machine.load(firmware.build(BOARD, updatable.MODEL, app=firmware.WAKE, quiet=True).elf)
+    chip.machine.power_on()
+    chip.machine.run(QUIET_S - 2)
+    assert chip.deep_sleeps == 0
+    chip.machine.run(4)
+    assert chip.deep_sleeps > 0 and chip.gated
+    client = DeviceClient(shipped.Wire(chip), timeout=5)
+    assert client.hello().board == BOARD
+    assert chip.uart.lost == 0
 
 
 def test_a_trial_is_confirmed_in_slot_b() -> None:
