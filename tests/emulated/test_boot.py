@@ -152,7 +152,8 @@ def reverted(events: list[Event]) -> Event:
 def function_of(end: Event, made: Images) -> str | None:
     """Return where in the firmware of slot A it happened."""
     assert end.slot == 0 and end.pc is not None
-    return Symbols.read(made.firmware(0).with_suffix(".elf")).name(end.pc)
+    name = Symbols.read(made.firmware(0).with_suffix(".elf")).name(end.pc)
+    return name and name.partition("+")[0]
 
 
 @pytest.mark.slow

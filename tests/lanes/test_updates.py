@@ -75,7 +75,8 @@ def press_until_it_is_back(bench: Stand) -> None:
 def function_of(bench: Stand, kind: str, slot: int, end: Event) -> str | None:
     if end.pc is None:
         return None
-    return Symbols.read(kit.firmware_elf(bench.board.name, kind, slot)).name(end.pc)
+    name = Symbols.read(kit.firmware_elf(bench.board.name, kind, slot)).name(end.pc)
+    return name and name.partition("+")[0]
 
 
 def test_firmware_that_crashes_goes_back_and_says_where(bench: Stand, seen: Observations) -> None:
