@@ -4,6 +4,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torpor import __version__
 from torpor.paths import ROOT
 
 FILE = ROOT / "Dockerfile"
+HADOLINT = str(Path(sys.executable).with_name("hadolint"))
 
 
 def stages() -> dict[str, str]:
@@ -22,7 +24,7 @@ def stages() -> dict[str, str]:
 
 def lint(file: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["hadolint", "--no-color", str(file)], capture_output=True, text=True, check=False
+        [HADOLINT, "--no-color", str(file)], capture_output=True, text=True, check=False
     )
 
 
