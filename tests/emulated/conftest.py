@@ -25,13 +25,13 @@ NOT_HERE = {"nrf51_large"}
 """It is the microbit's chip with more memory, for larger models than these tests have."""
 
 
-def in_renode(name: str) -> bool:
-    """Say whether Renode stands for a board: tests/lanes and tests/renode have those."""
+def is_emulated(name: str) -> bool:
+    """Say whether a board is emulated here: tests/lanes and tests/renode have those in Renode."""
     emulator = load_board(name).emulator
-    return emulator is not None and emulator.kind == "renode"
+    return emulator is not None and emulator.kind != "renode"
 
 
-BOARDS = [name for name in board_names() if name not in NOT_HERE and not in_renode(name)]
+BOARDS = [name for name in board_names() if name not in NOT_HERE and is_emulated(name)]
 
 
 def require(board: Board) -> None:

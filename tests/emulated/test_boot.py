@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulated.conftest import MODEL, in_renode, require
+from tests.emulated.conftest import MODEL, is_emulated, require
 from tests.emulated.smp import Smp
 from tests.support.wrong_code import ENDLESS, UNDEFINED, machine, with_code
 from torpor import emulate
@@ -26,7 +26,7 @@ from torpor.update.symbols import Symbols
 
 pytestmark = pytest.mark.emulated
 
-BOARDS = [name for name in board_names() if load_board(name).slots and not in_renode(name)]
+BOARDS = [name for name in board_names() if load_board(name).slots and is_emulated(name)]
 WITH_WATCHDOG = [name for name in BOARDS if name not in ("microbit", "riscv_virt")]
 """QEMU has none of the nRF51; riscv_virt has none at all."""
 

@@ -73,7 +73,7 @@ def test_a_hang_is_ended_by_the_watchdog_and_its_place_is_told(
         first, told = restarted(listener, 1), restarted(listener, 2)
     assert (first.kept, first.reason, *counts(first), first.trace) == (0, 0, 0, 0, 0, b"")
     assert (told.kept, told.reason) == (1, NUMBERS["watchdog"])
-    assert told.pc == place(board, function)
+    assert told.pc - place(board, function) in (0, 2), "ENDLESS is two instructions"
     assert counts(told) == (0, 1, 0)
     assert names(told)[-len(STEPS[function]) :] == STEPS[function]
 
@@ -176,7 +176,8 @@ def test_a_sensor_that_stops_ends_by_the_watchdog() -> None:
 
 def stop_before_sleep(listener: Listener) -> None:
     """Stop the core where it is about to sleep: all timers are set."""
-    here, debugger = functions(sleeper.elf("mps2_an386"), "start_sleep"), listener.emulator.debugger
+    debugger = listener.emulator.debugger
+    here = functions(sleeper.elf("mps2_an386"), "start_sleep", "start_sleep_deep")
     debugger.pause()
     debugger.set_places(here)
     debugger.resume()

@@ -73,6 +73,11 @@ void cpu_sleep(void)
     longjmp(awake, 1);
 }
 
+void cpu_sleep_deep(void)
+{
+    cpu_sleep();
+}
+
 restart_t restart_take(void)
 {
     restart_t restart = shim_restart;

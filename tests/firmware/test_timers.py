@@ -16,7 +16,7 @@ from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE
 
 HEADER = FIRMWARE / "core" / "timers.h"
-TIMERS = 4
+TIMERS = int(HEADER.read_text().partition("#define TIMERS ")[2].split()[0])
 WRAP = 2**32
 LONGEST = 2**30
 

@@ -26,6 +26,12 @@ HEADERS = (
 SHIM = "extern uint32_t shim_blocks;"
 
 
+def timers() -> int:
+    """Return how many timers there are in a timers_t."""
+    header = (FIRMWARE / "core" / "timers.h").read_text()
+    return int(header.partition("#define TIMERS ")[2].split()[0])
+
+
 class Library(NamedTuple):
     """An open library and the cffi object that knows its types."""
 
@@ -54,7 +60,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     ffi = cffi.FFI()
     layout, _ = parse_header(HEADER.read_text())
     texts = [declarations(path.read_text()) for path in HEADERS]
-    ffi.cdef("\n".join([layout, *texts, SHIM]).replace("[TIMERS]", "[4]"))
+    ffi.cdef("\n".join([layout, *texts, SHIM]).replace("[TIMERS]", f"[{timers()}]"))
     core = [FIRMWARE / "core" / name for name in ("crc32.c", "timers.c")]
     here = Path(__file__).with_name("shim.c")
     sources = [*sorted((DRIVERS / "replay").glob("*.c")), *core, here]
