@@ -71,7 +71,8 @@ class RenodeMachine(Machine):
         """See `Machine.edge`."""
         if self._setup.board.pin is None:
             raise UsageError(f"board '{self._setup.board.name}' has no button")
-        self.remote.order("button PressAndRelease")
+        self.remote.order("button Press")  # time passes between the two: some chips look at levels
+        self.remote.order("button Release")
 
     def instructions(self, ticks: int, timer_hz: int) -> int | None:
         """See `Machine.instructions`: as exact as a tick, which must not be long."""
