@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.emulated.conftest import BOARDS as EMULATED
 from torpor import emulate
-from torpor.board import Board, load_board
+from torpor.board import Board, board_names, load_board
 from torpor.emulate import FlashFile, renode
 from torpor.emulate.remote import quoted, reason
 from torpor.errors import DeviceError, MissingToolError, UsageError
@@ -215,7 +214,7 @@ def test_a_path_with_a_space_is_one_word() -> None:
 
 @pytest.mark.emulated
 @pytest.mark.parametrize(
-    "name", [n for n in EMULATED if (e := load_board(n).emulator) and e.kind == "renode"]
+    "name", [n for n in board_names() if (e := load_board(n).emulator) and e.kind == "renode"]
 )
 def test_renode_takes_the_files_of_a_board(name: str, bench: Bench) -> None:
     board = load_board(name)
