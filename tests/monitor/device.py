@@ -293,7 +293,7 @@ class Wire:
             answer = self._damage(self._device(data)) if data else b""
             if answer:
                 end.send(answer)
-        if data:
+        if data.strip():  # an empty line only wakes a device
             self.heard.set()
 
     def close(self) -> None:

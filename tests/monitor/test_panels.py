@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 from rich.console import Console
 
 from tests.monitor.device import SPAN_MS, about, decision, hello, restarted, summary
@@ -111,7 +112,7 @@ def test_whatever_is_known_can_be_drawn(items: list[Any], width: int) -> None:
     happen(it, items)
     for lines in (60, 5):
         text = drawn([it.snapshot, it.snapshot], lines, width)
-        assert max(map(len, text.splitlines())) <= width
+        assert max(map(cell_len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize(

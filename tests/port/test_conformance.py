@@ -19,7 +19,7 @@ from torpor.wire import framing
 sys.path.insert(0, str(ROOT / "site_scons"))
 from torpor_build import config, linker, steps
 
-BOARDS = [name for name in board_names() if load_board(name).slots]
+BOARDS = [n for n in board_names() if (board := load_board(n)).slots and board.emulator]
 BITES = {name: name not in ("microbit", "riscv_virt") for name in BOARDS}
 WATCHDOGS_FOR_EVER = ("nrf51", "nrf52")  # ports whose hardware cannot stop it
 PATIENCE_S = 240  # an emulator that polls registers is slow

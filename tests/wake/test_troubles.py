@@ -33,7 +33,7 @@ def test_without_a_model_the_fallback_answers_once_a_wake(device: Maker) -> None
 def test_one_that_takes_too_long_is_a_failure(device: Maker) -> None:
     made = device()
     made.put_scene(scene(60, (5, 0, 2)))
-    made.c.shim_look_ticks = 60_000  # between any two looks at the clock
+    made.c.shim_look_ticks = 40_000  # between any two looks at the clock; blocks come in 200,000
     made.start()
     heard = made.run(80)
     (answer,) = of(records.Decision, heard)
