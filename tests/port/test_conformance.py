@@ -19,8 +19,9 @@ from torpor.wire import framing
 sys.path.insert(0, str(ROOT / "site_scons"))
 from torpor_build import config, linker, steps
 
-BOARDS = [n for n in board_names() if (board := load_board(n)).slots and board.emulator]
-BITES = {name: name not in ("microbit", "riscv_virt") for name in BOARDS}
+WITH_SLOTS = [name for name in board_names() if load_board(name).slots]
+BOARDS = [name for name in WITH_SLOTS if load_board(name).emulator]
+BITES = {name: name not in ("microbit", "riscv_virt") for name in WITH_SLOTS}
 WATCHDOGS_FOR_EVER = ("nrf51", "nrf52")  # ports whose hardware cannot stop it
 PATIENCE_S = 240  # an emulator that polls registers is slow
 UNDEFINED_INSTRUCTION = {"cortexm": 1 << 16, "riscv": 3, "": 2}  # CFSR, mcause, ILL_ILLOPN
