@@ -1,14 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Opening a plan, reaching its inputs and outputs, and walking its operators.
+ * Our own engine: opening a plan, reaching its inputs and outputs, and walking its operators.
  */
 #include "infer/infer.h"
 
 #include <string.h>
 
-#include "infer/header.h"
 #include "infer/kernel.h"
+#include "infer/plan/header.h"
+
+#define KERNEL_WORDS (sizeof(((plan_header_t *)0)->kernels) / sizeof(uint32_t))
+
+_Static_assert(PLAN_OP_COUNT <= 32 * KERNEL_WORDS, "kernels[] has a bit for each code");
+
+static int kernels_present(const plan_header_t *header)
+{
+    for (uint32_t code = 0; code < 32 * KERNEL_WORDS; code++) {
+        uint32_t needed = header->kernels[code / 32] >> (code % 32) & 1u;
+        if (needed != 0 && infer_find_kernel(code) == NULL) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+infer_status_t infer_runs(const plan_header_t *header)
+{
+    if (header->target != PLAN_TARGET_PORTABLE) {
+        return INFER_E_TARGET;
+    }
+    return kernels_present(header) ? INFER_OK : INFER_E_KERNEL;
+}
 
 infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
                           size_t arena_bytes)
@@ -49,13 +72,14 @@ static void run(const infer_t *model, const plan_op_t *op)
     infer_kernels[op->code]->run(model, op);
 }
 
-void infer_invoke(infer_t *model)
+infer_status_t infer_invoke(infer_t *model)
 {
     const plan_op_t *op = infer_first_op(model->plan);
     for (uint32_t i = 0; i < model->plan->n_ops; i++) {
         run(model, op);
         op = infer_next_op(op);
     }
+    return INFER_OK;
 }
 
 void infer_step(infer_t *model, uint32_t op)
@@ -70,25 +94,9 @@ void infer_step(infer_t *model, uint32_t op)
     run(model, record);
 }
 
-const plan_io_t *infer_input_info(const infer_t *model, uint32_t index)
-{
-    return index < model->plan->n_inputs ? infer_io(model->plan) + index : NULL;
-}
-
-const plan_io_t *infer_output_info(const infer_t *model, uint32_t index)
-{
-    const plan_header_t *plan = model->plan;
-    return index < plan->n_outputs ? infer_io(plan) + plan->n_inputs + index : NULL;
-}
-
 static void *io_address(const infer_t *model, const plan_io_t *io)
 {
     return io != NULL ? infer_tensor(model, io->tensor) : NULL;
-}
-
-static uint32_t io_bytes(const infer_t *model, const plan_io_t *io)
-{
-    return io != NULL ? infer_tensors(model->plan)[io->tensor].bytes : 0;
 }
 
 void *infer_input(infer_t *model, uint32_t index)
@@ -101,59 +109,12 @@ const void *infer_output(const infer_t *model, uint32_t index)
     return io_address(model, infer_output_info(model, index));
 }
 
-uint32_t infer_input_bytes(const infer_t *model, uint32_t index)
+const char *infer_message(void)
 {
-    return io_bytes(model, infer_input_info(model, index));
+    return "";
 }
 
-uint32_t infer_output_bytes(const infer_t *model, uint32_t index)
+const char *infer_engine(void)
 {
-    return io_bytes(model, infer_output_info(model, index));
-}
-
-static const char *string_at(const plan_header_t *plan, uint32_t offset)
-{
-    if (offset == PLAN_NO_STRING) {
-        return NULL;
-    }
-    return (const char *)plan + plan->strings + offset;
-}
-
-const char *infer_name(const infer_t *model)
-{
-    return string_at(model->plan, model->plan->name);
-}
-
-const char *infer_label(const infer_t *model, uint32_t index)
-{
-    if (index >= model->plan->n_labels) {
-        return NULL;
-    }
-    const char *label = string_at(model->plan, model->plan->labels);
-    for (uint32_t i = 0; i < index; i++) {
-        while (*label != '\0') {
-            label++;
-        }
-        label++;
-    }
-    return label;
-}
-
-const void *infer_extra(const infer_t *model, uint32_t *bytes)
-{
-    *bytes = model->plan->extra_bytes;
-    return *bytes != 0 ? (const uint8_t *)model->plan + model->plan->extra : NULL;
-}
-
-const char *infer_status_name(infer_status_t status)
-{
-    static const char *const names[INFER_STATUS_COUNT] = {
-        [INFER_OK] = "ok",           [INFER_E_MAGIC] = "magic",   [INFER_E_VERSION] = "version",
-        [INFER_E_TARGET] = "target", [INFER_E_LENGTH] = "length", [INFER_E_ALIGN] = "align",
-        [INFER_E_ARENA] = "arena",   [INFER_E_KERNEL] = "kernel", [INFER_E_HEADER] = "header",
-        [INFER_E_TENSOR] = "tensor", [INFER_E_IO] = "io",         [INFER_E_RECORD] = "record",
-        [INFER_E_SHAPE] = "shape",   [INFER_E_RANGE] = "range",   [INFER_E_DATA] = "data",
-        [INFER_E_ALIAS] = "alias",   [INFER_E_STRING] = "string", [INFER_E_STATE] = "state",
-    };
-    return (uint32_t)status < INFER_STATUS_COUNT ? names[status] : "unknown";
+    return "torpor";
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * Runs a compiled model (a plan, see plan.h) on quantized data. No heap, no I/O, no globals that
- * change: the caller owns all memory, so any number of models can be open at once.
+ * Runs a compiled model (a plan, see plan.h) on quantized data. No heap, no I/O, and the caller
+ * owns all memory, so any number of models can be open at once.
  *
- *   infer_check()   once, when a plan is accepted: proves it safe. A plan that passes cannot make
- *                   infer_invoke() read outside plan and arena, write outside the arena, or shift
- *                   or divide out of range, whatever the input bytes are.
- *   infer_init()    at each start, cheap: header, alignment, sizes, kernels; sets the states. No
- *                   proof.
- *   infer_input()   where to write, infer_invoke(), infer_output() where to read.
+ * Two engines implement this header, a firmware has one of them:
+ *   torpor   infer/, infer/ops, infer/kernels: ours. No globals that change.
+ *   tflm     infer/tflm: TensorFlow Lite Micro, which the user has built. Its plans hold the
+ *            model's flatbuffer (PLAN_TARGET_TFLM). The resolver and the last message are globals.
+ * infer/plan is what both have in common.
+ *
+ *   infer_check()   once, when a plan is accepted. torpor: proves it safe. A plan that passes
+ * cannot make infer_invoke() read outside plan and arena, write outside the arena, or shift or
+ * divide out of range, whatever the input bytes are. tflm: proves that what TensorFlow Lite Micro
+ * follows in the flatbuffer lies in it, and that it has the operators; how its kernels handle odd
+ * parameters is up to them. infer_init()    at each start: header, alignment, sizes, kernels; sets
+ * the states. No proof. tflm: plans the arena. infer_input()   where to write, infer_invoke(),
+ * infer_output() where to read.
  *
  * Never call infer_invoke() with a plan that has not once passed infer_check().
  */
@@ -40,7 +47,9 @@ typedef enum {
     INFER_E_ALIAS = 15,  /* two live tensors share bytes without being allowed to */
     INFER_E_STRING = 16, /* a name or label is out of bounds */
     INFER_E_STATE = 17,  /* a state record is wrong */
-    INFER_STATUS_COUNT = 18
+    INFER_E_MODEL = 18,  /* the flatbuffer is broken, or of another schema */
+    INFER_E_ENGINE = 19, /* TensorFlow Lite Micro has failed otherwise: see infer_message() */
+    INFER_STATUS_COUNT = 20
 } infer_status_t;
 
 /* Where a check failed: section-specific index (operator, tensor or io number), or -1. */
@@ -69,11 +78,12 @@ infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void 
 void infer_reset(infer_t *model);
 
 /* One inference. Inputs must have been written since the last call unless the plan has
- * PLAN_FLAG_KEEP_INPUT. Cannot fail. */
-void infer_invoke(infer_t *model);
+ * PLAN_FLAG_KEEP_INPUT. INFER_OK, or INFER_E_ENGINE: then there are no outputs. torpor cannot fail.
+ */
+infer_status_t infer_invoke(infer_t *model);
 
 /* Runs operator `op` (0 .. n_ops-1) alone; infer_invoke() is these in order. For layer-by-layer
- * inspection. */
+ * inspection: a plan for tflm has no operators. */
 void infer_step(infer_t *model, uint32_t op);
 
 /* Description and bytes of input or output `index`, or NULL if there is none. */
@@ -91,6 +101,13 @@ const char *infer_label(const infer_t *model, uint32_t index);
 /* What travels with the model, 4-byte aligned, and its length; NULL and 0 where there is nothing.
  */
 const void *infer_extra(const infer_t *model, uint32_t *bytes);
+
+/* What the engine itself said of the last failure of infer_init() or infer_invoke(), one line;
+ * "" if it said nothing. Never NULL; it is overwritten by the next one. */
+const char *infer_message(void);
+
+/* "torpor" or "tflm". */
+const char *infer_engine(void);
 
 /* One-word name of a status, for logs ("arena", "alias", ...). Never NULL. */
 const char *infer_status_name(infer_status_t status);

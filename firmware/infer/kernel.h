@@ -16,6 +16,7 @@
 #define INFER_KERNEL_H
 
 #include "infer/infer.h"
+#include "infer/plan/tables.h"
 
 #define INFER_OVERLAP_NEVER INT32_MAX
 
@@ -23,7 +24,7 @@
 #define INFER_MAX_USES   (INFER_MAX_INPUTS + 3)
 
 /* The tensors that a record touches: first those read, then the one written, then the states,
- * which are read and written. A size that does not fit is INFER_TOO_BIG (see ops/sizes.h). */
+ * which are read and written. A size that does not fit is INFER_TOO_BIG (see plan/sizes.h). */
 typedef struct {
     uint8_t inputs;  /* 1 .. INFER_MAX_INPUTS; the output may overlap the first, see overlap.h */
     uint8_t outputs; /* 0 or 1 */
@@ -107,22 +108,7 @@ static inline const infer_kernel_t *infer_find_kernel(uint32_t code)
     return code < PLAN_OP_COUNT ? infer_kernels[code] : NULL;
 }
 
-/* The tables of a plan. */
-static inline const plan_tensor_t *infer_tensors(const plan_header_t *plan)
-{
-    return (const plan_tensor_t *)((const uint8_t *)plan + plan->tensors);
-}
-
-static inline const plan_io_t *infer_io(const plan_header_t *plan)
-{
-    return (const plan_io_t *)((const uint8_t *)plan + plan->io);
-}
-
-static inline const plan_state_t *infer_states(const plan_header_t *plan)
-{
-    return (const plan_state_t *)((const uint8_t *)plan + plan->states);
-}
-
+/* The operator records of a plan. */
 static inline const plan_op_t *infer_first_op(const plan_header_t *plan)
 {
     return (const plan_op_t *)((const uint8_t *)plan + plan->ops);
@@ -131,12 +117,6 @@ static inline const plan_op_t *infer_first_op(const plan_header_t *plan)
 static inline const plan_op_t *infer_next_op(const plan_op_t *op)
 {
     return (const plan_op_t *)((const uint8_t *)op + 4u * op->words);
-}
-
-/* Bytes at `offset` of the data section. */
-static inline const void *infer_data(const plan_header_t *plan, uint32_t offset)
-{
-    return (const uint8_t *)plan + plan->data + offset;
 }
 
 /* First byte of a tensor in the arena. */

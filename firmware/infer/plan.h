@@ -12,6 +12,13 @@
  * A plan is position independent and is used in place; its first byte must be 16-byte aligned.
  * Every section starts 4-byte aligned, data starts 16-byte aligned; gaps are zero.
  *
+ * A plan for TFLM has the same header, tensors, io, strings and extra, but no states and operator
+ * records: n_ops is 0. Its data section is the model's .tflite file, unchanged, so 16-byte
+ * aligned. Each input and output has a tensor of its own, in
+ * their order, with its bytes, offset 0, first 0 and last 1: where they lie TensorFlow Lite Micro
+ * decides. The bits of header.kernels are the numbers of host/torpor/plan/tflm.toml. The arena is
+ *     PLAN_TFLM_BYTES | under PLAN_FLAG_KEEP_INPUT each input, filled up to 16 | its tensor arena
+ *
  * Steps: step 0 is "the caller has written the inputs", step i (1 .. n_ops) is operator i-1,
  * step n_ops + 1 is "the caller reads the outputs". A tensor owns its bytes of the arena from
  * step `first` to step `last`, both included; what lies there at other times is undefined. A state
@@ -33,11 +40,16 @@
 
 /* plan_header_t.flags */
 #define PLAN_FLAG_KEEP_INPUT 1 /* no operator writes into an input: it survives an inference */
+#define PLAN_FLAG_STATE      2 /* TFLM: the model keeps something from one inference to the next */
+
+/* Bytes at the start of the arena that the engine needs for itself. TFLM only. */
+#define PLAN_TFLM_BYTES 768
 
 enum plan_target {
     PLAN_TARGET_PORTABLE = 0, /* weights as described below */
     PLAN_TARGET_DSP = 1,
     PLAN_TARGET_MVE = 2,
+    PLAN_TARGET_TFLM = 3, /* a flatbuffer for TensorFlow Lite Micro, see below */
 };
 
 enum plan_type {

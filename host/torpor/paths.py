@@ -17,9 +17,15 @@ APPS = FIRMWARE / "app"
 _STEM = 40
 
 
-def kind_of(app: str, *, always: bool = False) -> str:
-    """Return what distinguishes firmware of an application: "" for the one that serves."""
-    return "" if app == "serve" else f"{app}-always" if always else app
+TORPOR, TFLM = "torpor", "tflm"
+ENGINES = (TORPOR, TFLM)
+"""What runs a model: our own engine, and TensorFlow Lite Micro."""
+
+
+def kind_of(app: str, *, always: bool = False, engine: str = TORPOR) -> str:
+    """Return what distinguishes a firmware: "" for the one that serves, with our own engine."""
+    parts = [*([app] if app != "serve" else []), *(["always"] if always else [])]
+    return "-".join([*parts, *([engine] if engine != TORPOR else [])])
 
 
 def variant(model: str | Path, bits: int = 8, kind: str = "") -> str:

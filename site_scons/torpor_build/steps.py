@@ -28,7 +28,7 @@ DRIVERS = apps.DRIVERS
 HOOKS = ("cause", "deep")  # of every port
 BARE_HOOKS = ("chip",)  # of those without an operating system
 CRYPTO = ("monocypher", "bearssl")
-INFER = ("infer", "infer/ops", "infer/kernels")
+INFER = ("infer", "infer/plan", "infer/ops", "infer/kernels")
 COMPILE = ("cli/compile.py", "compile", "graph", "plan", "stats")
 QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
 

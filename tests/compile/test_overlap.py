@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torpor.compile.emit import pack_record
 from torpor.compile.lowering import Record
 from torpor.compile.overlap import overlap_distance
 from torpor.engine import overlap_distance as in_c
 from torpor.plan.layout import CONST, OPCODES, TYPES
+from torpor.plan.writer import pack_record
 
 SMALL = st.integers(1, 9)
 WINDOW: dict[str, st.SearchStrategy[Any]] = {

@@ -13,11 +13,11 @@ import pytest
 from tests.support.shared import build_shared
 from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
-from torpor.compile.emit import c_array
 from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan.layout import OPCODES
 from torpor.plan.reader import Plan
+from torpor.plan.writer import c_array
 from torpor.wire.schema import SCHEMA
 
 sys.path.insert(0, str(ROOT / "site_scons"))

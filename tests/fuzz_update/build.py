@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torpor.powercut.library as powercut
-from torpor.engine.library import CACHE, compiler, kernel_table
+from torpor.engine.library import CACHE, compiler, engine_sources, kernel_table
 from torpor.paths import FIRMWARE
 from torpor.third_party import library as third_party
 
@@ -84,7 +84,7 @@ def targets() -> dict[str, Target]:
     device = (*signed, *(HERE / name for name in ("files.c", "device.c", "installed.c")))
     folders = (FIRMWARE / "mgmt", FIRMWARE / "wire")
     served = (*(p for f in folders for p in sorted(f.glob("*.c"))), FIRMWARE / "core" / "text.c")
-    infer = (*sorted((FIRMWARE / "infer").rglob("*.c")), _kernel_table())
+    infer = (*engine_sources(), _kernel_table())
     found = (
         Target("image", ("update",), update, signed, crc, (), LIBRARIES),
         Target("journal", ("update",), update, device, crc, WRAPPED, LIBRARIES),

@@ -310,13 +310,16 @@ def test_name_and_labels_may_be_absent() -> None:
         ("tensor 1.first", 6),
         ("tensor 1.first", 0),
         ("tensor 1.first", 2),
-        ("tensor 0.first", 1),
         ("tensor 0.last", 0),
         ("tensor 2.last", 2),
     ],
 )
 def test_a_tensor_that_contradicts_the_operators_is_refused(label: str, value: int) -> None:
     assert changed_word("chain", label, value) == "tensor"
+
+
+def test_an_input_lives_from_the_start_on() -> None:
+    assert changed_word("chain", "tensor 0.first", 1) == "io"
 
 
 def test_a_tensor_must_be_written_before_it_is_read() -> None:

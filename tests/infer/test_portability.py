@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from torpor.board import board_names, load_board
-from torpor.engine.library import INFER, kernel_table
+from torpor.engine.library import INFER, engine_sources, kernel_table
 from torpor.paths import FIRMWARE
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
@@ -40,7 +40,7 @@ def objects(board: str, folder: Path, level: str = "-O2") -> list[Path]:
     """Compile everything, one object a source."""
     table = folder / "table.c"
     table.write_text(kernel_table())
-    sources = {path: "_".join(path.relative_to(INFER).parts) for path in INFER.rglob("*.c")}
+    sources = {path: "_".join(path.relative_to(INFER).parts) for path in engine_sources()}
     flags = [*BOARDS[board].flags, level, "-std=c11", *WARNINGS, f"-I{FIRMWARE}"]
     command = [
         tool(board, "gcc"),

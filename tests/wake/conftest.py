@@ -18,10 +18,10 @@ from tests.support.shared import build_shared
 from tests.support.tflite_builder import GraphBuilder
 from torpor.board import load_board
 from torpor.compile import compile_model
-from torpor.compile.emit import c_array
 from torpor.model.wake import Decision, Gate, Policy, Samples, Trigger, Wake
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan.reader import Plan
+from torpor.plan.writer import c_array
 from torpor.scene.scene import Event, Scene, pack
 from torpor.wire import framing, records
 from torpor.wire.records import Record

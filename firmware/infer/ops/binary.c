@@ -4,7 +4,7 @@
  * Proof of the records of ADD, SUB, MUL, PRELU, MAXIMUM and MINIMUM.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* A difference of codes (9 or 17 bits with its sign) shifted left by these fits in 32 bits. */
 #define MAX_LEFT_SHIFT_S8  22

@@ -4,22 +4,13 @@
  * Checks that several operators share: constants in the data section, and overlaps.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 #include "infer/overlap.h"
 
 int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes)
 {
     return offset % 4 == 0 && size_add(offset, bytes) <= plan->data_bytes;
-}
-
-uint32_t infer_type_bytes(uint32_t type)
-{
-    static const uint8_t bytes[] = {
-        [PLAN_TYPE_INT8] = 1,  [PLAN_TYPE_UINT8] = 1,   [PLAN_TYPE_INT16] = 2,
-        [PLAN_TYPE_INT32] = 4, [PLAN_TYPE_FLOAT32] = 4, [PLAN_TYPE_BOOL] = 1,
-    };
-    return type < sizeof bytes ? bytes[type] : 0;
 }
 
 uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n)

@@ -4,7 +4,7 @@
  * Proof of CONCATENATION records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 static int is_constant(const plan_concatenation_t *c, uint32_t operand)
 {

@@ -4,7 +4,7 @@
  * Proof of DEPTHWISE_CONV_2D records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 infer_window_t infer_depthwise_conv_2d_window(const plan_depthwise_conv_2d_t *c)
 {

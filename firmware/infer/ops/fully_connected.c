@@ -4,7 +4,7 @@
  * Proof of FULLY_CONNECTED records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 infer_status_t infer_check_fully_connected(const plan_header_t *plan, const plan_op_t *op,
                                            infer_uses_t *uses)

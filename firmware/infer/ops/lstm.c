@@ -4,7 +4,7 @@
  * Proof of LSTM records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 static int is_wide(const plan_op_t *op)
 {

@@ -4,7 +4,7 @@
  * Proof of MEAN records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* A sum of this many differences of codes fits in 32 bits; int16 codes have no zero point. */
 #define MAX_REDUCED    (1u << 23)

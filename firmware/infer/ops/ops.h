@@ -8,7 +8,8 @@
 #define INFER_OPS_OPS_H
 
 #include "infer/kernel.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sections.h"
+#include "infer/plan/sizes.h"
 
 infer_status_t infer_check_assign(const plan_header_t *, const plan_op_t *, infer_uses_t *);
 infer_status_t infer_check_binary(const plan_header_t *, const plan_op_t *, infer_uses_t *);
@@ -104,9 +105,6 @@ int32_t infer_rows_overlap(uint32_t rows, uint32_t in_n, uint32_t out_n, uint32_
 
 /* `bytes` bytes at `offset` of the data section lie inside it, 4-byte aligned. */
 int infer_data_ok(const plan_header_t *plan, uint32_t offset, uint32_t bytes);
-
-/* Bytes of an element of an enum plan_type, 0 if there is no such type. */
-uint32_t infer_type_bytes(uint32_t type);
 
 /* Bytes of `rows` rows of `n` weights each, in the packing of the operator's code. */
 uint32_t infer_weight_bytes(const plan_op_t *op, uint32_t rows, uint32_t n);

@@ -4,7 +4,7 @@
  * Proof of AVERAGE_POOL_2D and MAX_POOL_2D records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* A sum of this many codes, plus half as many for rounding, fits in 32 bits. */
 #define MAX_TAPS    (1u << 23)

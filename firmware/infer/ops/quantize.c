@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* A finite number above 0, decided without floating-point instructions. */
 static int scale_ok(float scale)

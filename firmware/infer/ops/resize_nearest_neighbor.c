@@ -4,7 +4,7 @@
  * Proof of RESIZE_NEAREST_NEIGHBOR records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 static int all_below(const uint16_t *table, uint32_t n, uint32_t limit)
 {

@@ -4,7 +4,7 @@
  * Proof of SOFTMAX records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* Of int8: each term of the sum is at most 2^19 (1.0 with 12 integer bits), of int16 2^15; the sum
  * must stay below 2^31. */

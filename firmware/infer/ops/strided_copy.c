@@ -4,7 +4,7 @@
  * Proof of STRIDED_COPY records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* Are the smallest and the largest index of x that is read inside? No sum leaves 64 bits: `dims`
  * are below 2^31, and the search ends with the first dimension that leads outside. */

@@ -4,7 +4,7 @@
  * Proof of SVDF records. Sums wrap, so that any codes of the data section will do.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 static int zero_points_ok(const plan_svdf_t *c)
 {

@@ -4,7 +4,7 @@
  * Proof of TRANSPOSE_CONV records.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* The window of the convolution that goes the other way, from y to x. */
 static infer_window_t window_of(const plan_transpose_conv_t *c)

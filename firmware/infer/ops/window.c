@@ -4,7 +4,7 @@
  * Geometry of sliding windows: what makes it sound, and how far the output must trail the input.
  */
 #include "infer/ops/ops.h"
-#include "infer/ops/sizes.h"
+#include "infer/plan/sizes.h"
 
 /* Above any sum of input size and padding on both sides, far below 2^31. */
 #define MAX_SPAN (1u << 18)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from torpor.cli import read_model
 from torpor.compile import Compiled, compile_model
-from torpor.compile.emit import c_array
 from torpor.errors import ModelError, TorporError
 from torpor.graph import read_tflite
+from torpor.plan.writer import c_array
 from torpor.stats.reference import Trained
 
 SYMBOL = "torpor_plan"

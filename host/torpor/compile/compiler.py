@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torpor.compile import ops
 from torpor.compile.arena import Arena, number_tensors, plan_arena, states_of
-from torpor.compile.emit import Data, Strings, assemble, kernel_words, pack_record, pack_struct
 from torpor.compile.lowering import CODE_RANGES, Record, lower_op
 from torpor.compile.passes import run_passes
 from torpor.compile.report import OpBytes, Report, make_report
 from torpor.errors import ModelError, UnsupportedError, UsageError, unknown_name
 from torpor.graph import Graph, Tensor, read_tflite
 from torpor.plan.layout import CONST, TYPES
+from torpor.plan.writer import Data, Strings, assemble, kernel_words, pack_record, pack_struct
 
 TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
 """Weight packings that this compiler can write, by name."""

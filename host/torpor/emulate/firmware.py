@@ -11,7 +11,7 @@ from typing import Any
 
 from torpor.board import Board
 from torpor.errors import BudgetError, MissingToolError, TorporError, UsageError
-from torpor.paths import BUILD, ROOT, kind_of, variant
+from torpor.paths import BUILD, ROOT, TORPOR, kind_of, variant
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,17 @@ class App:
     Attributes:
         name: a folder of firmware/app.
         always: "wake" infers all the time.
+        engine: what runs the model, of ENGINES. "tflm" needs the environment variable TFLM_DIR.
     """
 
     name: str = "serve"
     always: bool = False
+    engine: str = TORPOR
 
     @property
     def kind(self) -> str:
         """What is added to the name of a build's folder."""
-        return kind_of(self.name, always=self.always)
+        return kind_of(self.name, always=self.always, engine=self.engine)
 
 
 SERVE, WAKE, ALWAYS = App(), App("wake"), App("wake", always=True)
@@ -158,6 +160,7 @@ def _scons(board: str, model: str | Path, bits: int, app: App, *targets: str, qu
     if isinstance(model, str):
         goal.append(f"bits={bits}")
     goal += [f"app={app.name}", *(["always=1"] if app.always else [])] if app.kind else []
+    goal += [f"engine={app.engine}"] if app.engine != TORPOR else []
     done = subprocess.run(
         [sys.executable, "-m", "SCons", "-Q", "-f", str(ROOT / "SConstruct"), *goal, *targets],
         cwd=BUILD.parent,

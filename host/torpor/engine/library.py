@@ -25,6 +25,8 @@ from torpor.plan.layout import HEADER, OPCODES, parse_header
 
 CACHE = Path(os.environ.get("TORPOR_HOST_CACHE", BUILD / "host"))
 INFER = FIRMWARE / "infer"
+PARTS = ("", "plan", "ops", "kernels")
+"""Folders of our own engine in firmware/infer."""
 FLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", f"-I{FIRMWARE}")
 SANITIZERS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -94,7 +96,12 @@ def infer_library(sanitizer: str = "none") -> Path:
     table = CACHE / f"kernels-{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"
     if not table.exists():
         _write_atomically(table, text)
-    return build_library(f"infer-{sanitizer}", [table, *sorted(INFER.rglob("*.c"))], flags)
+    return build_library(f"infer-{sanitizer}", [table, *engine_sources()], flags)
+
+
+def engine_sources() -> list[Path]:
+    """Return the C files of our own engine, all kernels included."""
+    return sorted(path for part in PARTS for path in (INFER / part).glob("*.c"))
 
 
 @functools.cache

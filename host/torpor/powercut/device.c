@@ -25,16 +25,16 @@ static alignas(16) uint8_t arena[ARENA_BYTES];
 static jmp_buf reset;
 static uint32_t nature_of_inference;
 
-void __real_infer_invoke(infer_t *model);
-void __wrap_infer_invoke(infer_t *model);
+infer_status_t __real_infer_invoke(infer_t *model);
+infer_status_t __wrap_infer_invoke(infer_t *model);
 
 /* The linker sends all inferences here (--wrap). */
-void __wrap_infer_invoke(infer_t *model)
+infer_status_t __wrap_infer_invoke(infer_t *model)
 {
     if (nature_of_inference != NATURE_GOOD) {
         longjmp(reset, 1);
     }
-    __real_infer_invoke(model);
+    return __real_infer_invoke(model);
 }
 
 static uint32_t nature_of(uint32_t slot)

@@ -158,7 +158,9 @@ def proof_library(sanitizer: str = "none", replaced: Mapping[Path, Path] | None 
         sanitizer: a key of torpor.engine.library.SANITIZERS.
         replaced: other files to compile instead of some of firmware/.
     """
-    infer = [*(FIRMWARE / "infer").glob("*.c"), *(FIRMWARE / "infer" / "ops").glob("*.c")]
+    infer = [
+        path for part in ("", "plan", "ops") for path in (FIRMWARE / "infer" / part).glob("*.c")
+    ]
     kernels = [FIRMWARE / "infer" / "kernels" / f"{name.lower()}.c" for name in KERNELS]
     firmware = [*update_sources(), FIRMWARE / "mgmt" / "models.c", *sorted(infer), *kernels]
     sources = [(replaced or {}).get(path, path) for path in firmware]

@@ -4,8 +4,8 @@
  * Sizes in checked arithmetic: a product that does not fit sticks at INFER_TOO_BIG, which equals
  * no tensor's size because arena and plan are smaller than 2^31 bytes.
  */
-#ifndef INFER_OPS_SIZES_H
-#define INFER_OPS_SIZES_H
+#ifndef INFER_PLAN_SIZES_H
+#define INFER_PLAN_SIZES_H
 
 #include <stdint.h>
 

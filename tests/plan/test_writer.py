@@ -19,13 +19,13 @@ from tests.support.tflite_builder import GraphBuilder
 from torpor.cli.main import dispatch
 from torpor.compile import compile_model
 from torpor.compile.code_sizes import estimates
-from torpor.compile.emit import Data, c_array, pack_record, pack_struct
 from torpor.compile.weights import pack_s4
 from torpor.engine import check
 from torpor.errors import ModelError, TorporError, UnsupportedError
 from torpor.graph.model import unpack_int4
 from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
+from torpor.plan.writer import Data, c_array, pack_record, pack_struct
 
 MODEL = small_cnn()
 LABELS = ("sit", "walk", "jump", "wéit", "")

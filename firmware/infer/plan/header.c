@@ -3,25 +3,9 @@
  *
  * Is this a plan that this firmware can run at all?
  */
-#include "infer/header.h"
-
-#include "infer/kernel.h"
+#include "infer/plan/header.h"
 
 _Static_assert(sizeof(plan_header_t) == 96, "the header is part of the format");
-#define KERNEL_WORDS (sizeof(((plan_header_t *)0)->kernels) / sizeof(uint32_t))
-
-_Static_assert(PLAN_OP_COUNT <= 32 * KERNEL_WORDS, "kernels[] has a bit for each code");
-
-static int kernels_present(const plan_header_t *header)
-{
-    for (uint32_t code = 0; code < 32 * KERNEL_WORDS; code++) {
-        uint32_t needed = header->kernels[code / 32] >> (code % 32) & 1u;
-        if (needed != 0 && infer_find_kernel(code) == NULL) {
-            return 0;
-        }
-    }
-    return 1;
-}
 
 static int power_of_two(uint32_t value)
 {
@@ -43,9 +27,6 @@ infer_status_t infer_check_header(const void *plan, size_t length)
     if (header->version != PLAN_VERSION) {
         return INFER_E_VERSION;
     }
-    if (header->target != PLAN_TARGET_PORTABLE) {
-        return INFER_E_TARGET;
-    }
     if (header->length < sizeof *header || header->length > length || header->length > INT32_MAX ||
         header->length % PLAN_ALIGN != 0) {
         return INFER_E_LENGTH;
@@ -53,5 +34,5 @@ infer_status_t infer_check_header(const void *plan, size_t length)
     if (!power_of_two(header->arena_align)) {
         return INFER_E_HEADER;
     }
-    return kernels_present(header) ? INFER_OK : INFER_E_KERNEL;
+    return infer_runs(header);
 }
