@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from torpor.compile import ops
 from torpor.compile.arena import Arena, number_tensors, plan_arena, states_of
-from torpor.compile.lowering import CODE_RANGES, Record, lower_op
+from torpor.compile.ends import check_ends, io_table, named_strings, refuse_float
+from torpor.compile.lowering import Record, lower_op
 from torpor.compile.passes import run_passes
 from torpor.compile.report import OpBytes, Report, make_report
-from torpor.errors import ModelError, UnsupportedError, UsageError, unknown_name
+from torpor.errors import UnsupportedError, unknown_name
 from torpor.graph import Graph, Tensor, read_tflite
-from torpor.plan.layout import CONST, TYPES
-from torpor.plan.writer import Data, Strings, assemble, kernel_words, pack_record, pack_struct
+from torpor.plan.layout import CONST
+from torpor.plan.writer import Data, assemble, kernel_words, pack_record, pack_struct
 
 TARGETS = {"portable": CONST["PLAN_TARGET_PORTABLE"]}
 """Weight packings that this compiler can write, by name."""
@@ -78,10 +79,10 @@ def compile_model(
         raise unknown_name("target", target, TARGETS)
     ops.load_all()
     graph = read_tflite(tflite)
-    _refuse_float(graph)
+    refuse_float(graph)
     graph, reasons = run_passes(graph)
     _check_length(graph)
-    _check_ends(graph, labels)
+    check_ends(graph, labels)
     records = [lower_op(graph, op) for op in graph.ops]
     numbers = number_tensors(graph, records)
     states = states_of(graph, numbers)
@@ -100,10 +101,11 @@ def compile_model(
         "n_ops": len(packed),
         "n_states": len(states),
     }
-    strings = _strings(name, labels, graph)
+    strings = named_strings(name, labels, graph)
+    ends = (*graph.inputs, *graph.outputs)
     sections = {
         "tensors": _tensor_table(arena),
-        "io": _io_table(graph, numbers, strings.io_names),
+        "io": io_table(graph, [numbers[t] for t in ends], strings.io_names),
         "states": _state_table(list(states), stored.states),
         "ops": b"".join(packed),
         "strings": strings.data,
@@ -135,16 +137,6 @@ def initial_bytes(graph: Graph, variable: Tensor) -> bytes:
     return graph.initial.get(variable.index, bytes([fill]) * variable.bytes)
 
 
-def _refuse_float(graph: Graph) -> None:
-    """Refuse a model in which nothing is quantized."""
-    computed = [t for op in graph.ops for t in op.outputs]
-    if computed and {graph.tensors[t].dtype for t in (*graph.inputs, *computed)} == {"float32"}:
-        raise UnsupportedError(
-            "this is a float model: all that it computes is float32",
-            "make it int8 or int4 with torpor quantize",
-        )
-
-
 def _check_length(graph: Graph) -> None:
     """Check that the plan can count the operators and tensors (each operator writes one)."""
     if not graph.ops:
@@ -152,40 +144,6 @@ def _check_length(graph: Graph) -> None:
     most = min(CONST["PLAN_MAX_OPS"], CONST["PLAN_MAX_TENSORS"] - len(graph.inputs))
     if len(graph.ops) > most:
         raise UnsupportedError(f"the model has {len(graph.ops)} operators; {most} are supported")
-    if max(len(graph.inputs), len(graph.outputs)) > 255:
-        raise UnsupportedError("the model has more than 255 inputs or outputs")
-
-
-def _check_ends(graph: Graph, labels: Sequence[str]) -> None:
-    """Check what the graph's inputs and outputs are, and that `labels` fit the first output."""
-    for position, t in enumerate(graph.inputs):
-        _check_end(graph.tensors[t], f"input {position}")
-    for position, t in enumerate(graph.outputs):
-        _check_end(graph.tensors[t], f"output {position}")
-        where = f"output {position} {graph.tensors[t].describe()}"
-        if graph.tensors[t].data is not None:
-            raise UnsupportedError(f"{where} is a constant")
-        if graph.root(t) not in graph.inputs and graph.producer(graph.root(t)) is None:
-            raise UnsupportedError(f"{where} is not computed")
-    last = graph.tensors[graph.outputs[0]]
-    if labels and len(labels) != last.elements:
-        raise UsageError(f"{len(labels)} labels for an output of {last.elements} elements")
-
-
-def _check_end(tensor: Tensor, what: str) -> None:
-    where = f"{what}, tensor {tensor.index} {tensor.describe()}"
-    if tensor.dtype not in TYPES:
-        raise UnsupportedError(
-            f"{where}: inputs and outputs are one of {', '.join(TYPES)}",
-            "quantize the model with torpor quantize",
-        )
-    codes = CODE_RANGES.get(tensor.dtype)
-    if not tensor.elements or (codes and max(len(tensor.scales), len(tensor.zero_points)) > 1):
-        raise ModelError(f"{where}: needs elements, and at most one scale and one zero point")
-    if codes and tensor.zero_point not in codes:
-        raise ModelError(f"{where}: zero point outside {tensor.dtype}")
-    if len(tensor.shape) > CONST["PLAN_MAX_DIMS"]:
-        raise UnsupportedError(f"{where}: more than {CONST['PLAN_MAX_DIMS']} dimensions")
 
 
 def _store(records: Sequence[Record], initial: Sequence[bytes]) -> _Stored:
@@ -257,45 +215,3 @@ def _state_table(numbers: Sequence[int], members: Sequence[dict[str, int]]) -> b
         pack_struct("plan_state_t", {"tensor": n, **m})
         for n, m in zip(numbers, members, strict=True)
     )
-
-
-@dataclass(frozen=True)
-class _Named:
-    """The string section, the header's members about it, and where the io names lie."""
-
-    data: bytes
-    header: dict[str, int]
-    io_names: list[int]
-
-
-def _strings(name: str, labels: Sequence[str], graph: Graph) -> _Named:
-    strings = Strings()
-    name_at = strings.add(name)
-    labels_at = [strings.add(label) for label in labels]
-    io_names = [strings.add(graph.tensors[t].name) for t in (*graph.inputs, *graph.outputs)]
-    header = {
-        "n_inputs": len(graph.inputs),
-        "n_outputs": len(graph.outputs),
-        "n_labels": len(labels),
-        "name": name_at,
-        "labels": labels_at[0] if labels else CONST["PLAN_NO_STRING"],
-    }
-    return _Named(strings.data, header, io_names)
-
-
-def _io_table(graph: Graph, numbers: dict[int, int], names: Sequence[int]) -> bytes:
-    found = []
-    for t, name in zip((*graph.inputs, *graph.outputs), names, strict=True):
-        tensor = graph.tensors[t]
-        codes = tensor.dtype not in ("float32", "bool")
-        members = {
-            "tensor": numbers[t],
-            "type": TYPES[tensor.dtype],
-            "rank": len(tensor.shape),
-            "dims": [*tensor.shape, *[1] * (CONST["PLAN_MAX_DIMS"] - len(tensor.shape))],
-            "scale": tensor.scale if codes else 0.0,
-            "zero_point": tensor.zero_point if codes else 0,
-            "name": name,
-        }
-        found.append(pack_struct("plan_io_t", members))
-    return b"".join(found)

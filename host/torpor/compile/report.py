@@ -190,7 +190,7 @@ def make_report(
         target=target,
         model_bytes=model_bytes,
         plan_bytes=len(plan),
-        sections=_sections(plan),
+        sections=section_bytes(plan),
         arena=_arena_report(graph, arena),
         ops=tuple(
             OpReport(
@@ -212,7 +212,7 @@ def make_report(
     )
 
 
-def _sections(plan: bytes) -> dict[str, int]:
+def section_bytes(plan: bytes) -> dict[str, int]:
     """Return the bytes of each section; together with `gaps` they are the whole plan."""
     header = Plan.parse(plan).header
     starts = [header[s] for s in ("tensors", "io", "ops", "strings", "data")]
