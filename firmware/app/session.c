@@ -17,9 +17,10 @@
 #include "hal/cpu.h"
 #include "infer/infer.h"
 
-#define NAME_BYTES_MAX  32
-#define RESULT_DATA_MAX 64
-#define OUTPUT_DATA_MAX 256
+#define NAME_BYTES_MAX    32
+#define MESSAGE_BYTES_MAX 96
+#define RESULT_DATA_MAX   64
+#define OUTPUT_DATA_MAX   256
 
 static struct {
     infer_t model;
@@ -43,12 +44,11 @@ static uint32_t smaller(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* At most NAME_BYTES_MAX bytes, cut between two characters: a UTF-8 character goes on with
- * 10xxxxxx. */
-static wire_bytes_t text_of(const char *string)
+/* At most `limit` bytes, cut between two characters: a UTF-8 character goes on with 10xxxxxx. */
+static wire_bytes_t text_of(const char *string, uint32_t limit)
 {
     const uint8_t *text = (const uint8_t *)(string != NULL ? string : "");
-    uint32_t length = smaller((uint32_t)strlen((const char *)text), NAME_BYTES_MAX);
+    uint32_t length = smaller((uint32_t)strlen((const char *)text), limit);
     while (length != 0 && (text[length] & 0xC0) == 0x80) {
         length--;
     }
@@ -59,7 +59,7 @@ static wire_bytes_t text_of(const char *string)
 static void describe_model(wire_hello_t *hello)
 {
     const plan_header_t *plan = session.model.plan;
-    hello->model = text_of(infer_name(&session.model));
+    hello->model = text_of(infer_name(&session.model), NAME_BYTES_MAX);
     hello->arena_bytes = plan->arena_bytes;
     for (uint32_t i = 0; i < plan->n_inputs; i++) {
         hello->input_bytes += infer_input_bytes(&session.model, i);
@@ -74,11 +74,13 @@ static void say_hello(uint32_t seq)
     wire_hello_t hello = {
         .seq = seq,
         .schema = WIRE_SCHEMA_HASH,
-        .board = text_of(board.name),
-        .model = text_of(NULL),
+        .board = text_of(board.name, NAME_BYTES_MAX),
+        .model = text_of(NULL, 0),
         .plan_crc = session.plan_crc,
         .plan_status = session.status,
         .timer_hz = board.timer_hz,
+        .engine = text_of(infer_engine(), NAME_BYTES_MAX),
+        .message = text_of(infer_message(), MESSAGE_BYTES_MAX),
     };
     if (session.status == INFER_OK) {
         describe_model(&hello);

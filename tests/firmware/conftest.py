@@ -131,7 +131,8 @@ def portable_sources(*kernels: str) -> list[Path]:
     Args:
         kernels: names of files; all of them if there is none.
     """
-    folders = ("core", "wire", "infer", "infer/ops", *(() if kernels else ("infer/kernels",)))
+    infer = ("infer", "infer/plan", "infer/ops", *(() if kernels else ("infer/kernels",)))
+    folders = ("core", "wire", *infer)
     sources = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     names = ("console.c", "report.c", "session.c", "start.c", "alone/updates.c")
     app = [FIRMWARE / "app" / name for name in names]

@@ -99,6 +99,8 @@ def test_hello_says_what_is_there(device: Device, plan: bytes) -> None:
             input_bytes=int(np.prod(engine.inputs[0].shape)),
             output_bytes=5,
             timer_hz=1000,
+            engine="torpor",
+            message="",
         )
     ]
 

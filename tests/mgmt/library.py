@@ -43,7 +43,7 @@ CBOR = """
 
 def sources() -> list[Path]:
     """Return the C files of management and of what is below it, but for ports."""
-    folders = ("mgmt", "wire", "infer", "infer/ops")
+    folders = ("mgmt", "wire", "infer", "infer/plan", "infer/ops")
     portable = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     more = [FIRMWARE / "core" / "text.c", FIRMWARE / "infer" / "kernels" / "copy.c"]
     return [*library.update_sources(), *portable, *more, library.HERE / "flash.c", *TABLES]

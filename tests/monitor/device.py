@@ -53,6 +53,8 @@ def hello(**fields: Any) -> Record:
         "input_bytes": 384,
         "output_bytes": 3,
         "timer_hz": 1_000_000,
+        "engine": "torpor",
+        "message": "",
     }
     return records.Hello(**(table | fields))  # type: ignore[no-any-return]
 

@@ -87,7 +87,8 @@ class ReplayDevice:
         self._out += framing.encode_frame(records.encode(record))
 
     def _hello(self, seq: int) -> Any:
-        return records.Hello(seq, records.SCHEMA_HASH, "fake", "motion-int8", 1, 0, 100, 384, 4, HZ)
+        model = ("motion-int8", 1, 0, 100, 384, 4)
+        return records.Hello(seq, records.SCHEMA_HASH, "fake", *model, HZ, "torpor", "")
 
     def _on_ping(self, ping: Any) -> None:
         self._say(self._hello(ping.seq))

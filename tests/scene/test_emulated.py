@@ -64,7 +64,7 @@ def test_a_device_that_does_not_take_its_scene_is_told_from_one_that_does(
 
 def test_a_device_of_other_records_is_named(library: Library) -> None:
     wire = Wire(ReplayDevice(library, *MOTION))
-    hello = records.Hello(0, 7, "old", "old", 1, 0, 1, 1, 1, 1)
+    hello = records.Hello(0, 7, "old", "old", 1, 0, 1, 1, 1, 1, "torpor", "")
     line = framing.encode_frame(records.encode(hello))
     wire.read = lambda timeout: line  # type: ignore[method-assign]
     with pytest.raises(DeviceError, match="the device speaks records 00000007"):

@@ -44,7 +44,7 @@ class Workshop:
         self._folder = folder
         table = folder / "table.c"
         table.write_text(kernel_table(), encoding="utf-8")
-        rest = [table, *sorted((INFER / "ops").glob("*.c")), *sorted(INFER.glob("*.c"))]
+        rest = [table, *(p for f in ("ops", "plan", "") for p in sorted((INFER / f).glob("*.c")))]
         self._objects = self._compiled("rest", rest)
         self._kernels = self._compiled("kernels", sorted((INFER / "kernels").glob("*.c")))
 

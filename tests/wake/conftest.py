@@ -116,7 +116,7 @@ def described(table: Wake) -> Any:
 def sources() -> list[Path]:
     """Return the C files of a sleeping device of motion, without main() and port."""
     folders = ("app/wake", "app/wake/motion", "core", "wire", "duty", "stats", "drivers/replay")
-    infer = ("infer", "infer/ops", "infer/kernels")
+    infer = ("infer", "infer/plan", "infer/ops", "infer/kernels")
     found = [p for f in (*folders, *infer) for p in sorted((FIRMWARE / f).glob("*.c"))]
     app = [FIRMWARE / "app" / name for name in ("console.c", "report.c", "session.c", "start.c")]
     return [p for p in (*found, *app) if p.name != "main.c"]

@@ -46,7 +46,7 @@ class Clock:
 
 
 def hello(seq: int) -> bytes:
-    answer = records.Hello(seq, records.SCHEMA_HASH, "b", "m", 0, 0, 0, 1, 1, 1000)
+    answer = records.Hello(seq, records.SCHEMA_HASH, "b", "m", 0, 0, 0, 1, 1, 1000, "torpor", "")
     return framing.encode_frame(records.encode(answer))
 
 

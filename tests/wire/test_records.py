@@ -81,8 +81,8 @@ def test_an_unknown_record_type_is_an_attribute_error() -> None:
         (records.Ping(1.0), "float, not uint"),
         (records.Input(1, 0, 0, "abc"), "str, not bytes"),
         (records.Input(1, 0, 0, bytes(257)), "257 bytes, at most 256"),
-        (records.Hello(0, 0, "ä" * 17, "m", 0, 0, 0, 0, 0, 0), "34 bytes, at most 32"),
-        (records.Hello(0, 0, b"b", "m", 0, 0, 0, 0, 0, 0), "bytes, not text"),
+        (records.Hello(0, 0, "ä" * 17, "m", 0, 0, 0, 0, 0, 0, "e", ""), "34 bytes, at most 32"),
+        (records.Hello(0, 0, b"b", "m", 0, 0, 0, 0, 0, 0, "e", ""), "bytes, not text"),
     ],
 )
 def test_a_field_out_of_its_bounds_is_not_sent(record: Record, problem: str) -> None:

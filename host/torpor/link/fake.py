@@ -26,6 +26,7 @@ class FakeDevice:
         input_sizes, output_sizes: bytes of every input and output.
         schema: what `hello` says about its records.
         plan_status: not 0: the model is refused, as infer_check would.
+        engine, message: what `hello` says of them.
         runs: how often the model was run.
         samples: stored inputs, by number.
         on_reset: called when the model's state must be as at the beginning.
@@ -36,6 +37,8 @@ class FakeDevice:
     output_sizes: Sequence[int]
     schema: int = records.SCHEMA_HASH
     plan_status: int = 0
+    engine: str = "torpor"
+    message: str = ""
     runs: int = 0
     on_reset: Callable[[], None] = lambda: None
     samples: Sequence[Entry] = ()
@@ -78,7 +81,8 @@ class FakeDevice:
         model = (
             ("", 0, self.plan_status, 0, 0, 0) if self.plan_status else ("fake", 0, 0, 0, *sizes)
         )
-        return records.Hello(seq, self.schema, "fake", *model, 1_000_000)  # type: ignore[no-any-return]
+        engine = (self.engine, self.message)
+        return records.Hello(seq, self.schema, "fake", *model, 1_000_000, *engine)  # type: ignore[no-any-return]
 
     def _on_ping(self, ping: Any) -> list[Record]:
         return [self._hello(ping.seq)]
