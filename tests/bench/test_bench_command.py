@@ -31,6 +31,7 @@ FIELDS: dict[str, Any] = {
     "byte_equal": bool,
     "inputs": int,
 }
+TFLM = ("TFLM_DIR", "TFLM_LIB")
 Done = subprocess.CompletedProcess[str]
 pytestmark = pytest.mark.xdist_group("bench")  # measured once
 
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.xdist_group("bench")  # measured once
 def bench(*words: object, code: int = 0) -> Done:
     done = subprocess.run(
         [sys.executable, "-m", "torpor", "bench", *map(str, words)],
-        env=os.environ | {"COLUMNS": "80"},
+        env={k: v for k, v in os.environ.items() if k not in TFLM} | {"COLUMNS": "80"},
         capture_output=True,
         text=True,
         timeout=250,
@@ -188,7 +189,11 @@ def _float_model(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["motion", "--engine", "tflm"], "engine 'tflm' is not available"),
+        (["motion", "--engine", "torpr"], "unknown engine 'torpr'"),
+        (["motion", "--engine", "tflm,tflite"], "unknown engine 'tflite'"),
+        (["motion", "--engine", ""], "unknown engine ''"),
+        (["motion", "--engine", "tflm"], "TFLM_DIR"),
+        (["motion", "--engine", "torpor,tflm"], "TFLM_DIR"),
         (["motoin"], "unknown model 'motoin'"),
         (["motion", "--board", "mps2"], "unknown board 'mps2'"),
         (["motion", "--threshold", "-1"], "is no percentage"),
@@ -204,8 +209,9 @@ def test_wrong_usage_is_2_in_one_line_and_a_hint(words: list[str], message: str)
     assert len(done.stderr.splitlines()) == 2
 
 
-def test_an_unknown_engine_names_the_known_one() -> None:
-    assert "hint: known: torpor" in bench("motion", "--engine", "tflm", code=2).stderr
+def test_an_unknown_engine_names_the_known_ones() -> None:
+    done = bench("motion", "--engine", "tflite", code=2)
+    assert "hint: did you mean 'tflm'? known: tflm, torpor" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_named() -> None:

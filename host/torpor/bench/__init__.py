@@ -17,18 +17,18 @@ from typing import Any
 from torpor import emulate
 from torpor.bench.macs import macs_by_op
 from torpor.board import Board
-from torpor.compile import compile_model
 from torpor.emulate import Emulator, Firmware, counting, firmware
 from torpor.emulate.counting import Cost, Counter
+from torpor.emulate.supported import refuse_unsupported
 from torpor.footprint import measure_inference
 from torpor.golden import Golden
 from torpor.graph import read_tflite
 from torpor.link import DeviceClient
+from torpor.paths import TORPOR
 from torpor.verify.stimuli import EXTREMES, Stimulus, stimuli
 
-__all__ = ["ENGINES", "Measurement", "OpCost", "Subject", "measure", "why_not_exact"]
+__all__ = ["Measurement", "OpCost", "Subject", "measure", "why_not_exact"]
 
-ENGINES = ("torpor",)
 RUN_TIMEOUT_S = 300.0
 SEED = 1
 
@@ -52,17 +52,18 @@ class Subject:
         """Return the subject for a quantized .tflite, called as the file is."""
         return cls(path.stem, path)
 
-    def built(self, board: Board) -> Firmware:
+    def built(self, board: Board, engine: str = TORPOR) -> Firmware:
         """Build its firmware.
 
         Raises:
-            UnsupportedError: torpor cannot compile it.
+            UnsupportedError: the engine cannot run it.
             BudgetError: it does not fit the board.
             TorporError: it could not be built otherwise.
         """
         if isinstance(self.model, Path):
-            compile_model(self.model.read_bytes(), name=self.name)  # says why; the build only that
-        return firmware.build(board.name, self.model, self.bits, quiet=True)
+            refuse_unsupported(self.model.read_bytes(), self.name, engine)
+        app = firmware.App(engine=engine)
+        return firmware.build(board.name, self.model, self.bits, app=app, quiet=True)
 
 
 @dataclass(frozen=True)
@@ -139,21 +140,22 @@ def why_not_exact(board: Board) -> str:
     return counting.unavailable(facts.program)
 
 
-def measure(subject: Subject, board: Board, inputs: int) -> Measurement:
+def measure(subject: Subject, board: Board, inputs: int, engine: str = TORPOR) -> Measurement:
     """Build, run and measure a model on an emulated board.
 
     Args:
         subject: the model.
         board: with an emulator.
         inputs: how many different inputs are compared with TensorFlow Lite Micro.
+        engine: what runs the model, of ENGINES.
 
     Raises:
-        UnsupportedError: torpor cannot compile the model.
+        UnsupportedError: the engine cannot run the model.
         BudgetError: it does not fit the board.
         DeviceError: the emulated device does not answer.
         TorporError: the firmware could not be built.
     """
-    made = subject.built(board)
+    made = subject.built(board, engine)
     macs = macs_by_op(read_tflite(made.model))
     total = sum(macs.values())
     run = _run(made, board, inputs)
@@ -161,7 +163,7 @@ def measure(subject: Subject, board: Board, inputs: int) -> Measurement:
     return Measurement(
         model=subject.name,
         board=board.name,
-        engine=ENGINES[0],
+        engine=engine,
         insn=run.insn,
         insn_per_mac=round(run.insn / total, 3) if run.insn is not None and total else None,
         macs=total,

@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from torpor.board import load_board
+from torpor.cli._engine import need, shown
 from torpor.cli._progress import progress
+from torpor.paths import TORPOR
 from torpor.power.gated import (
     NOISY,
     QUIET,
@@ -34,9 +36,10 @@ def cases(kind: str, seconds: float) -> list[Case]:
     return [*made, motion_case(seconds, SEED)] if kind in ("all", "motion") else made
 
 
-def table(outcomes: Sequence[Outcome], board: str) -> Table:
+def table(outcomes: Sequence[Outcome], board: str, engine: str = TORPOR) -> Table:
     """Return one line a scene."""
-    found = Table(box=box.HORIZONTALS, title=f"asleep, and always on beside it, on {board}")
+    title = f"asleep, and always on beside it, on {board}{shown(engine)}"
+    found = Table(box=box.HORIZONTALS, title=title)
     found.add_column("scene")
     for name in ("events", "found", "always", "wakes", "work/s", "ratio", "mAh/d"):
         found.add_column(name, justify="right", no_wrap=True)
@@ -67,13 +70,14 @@ def scene_name(case: Case) -> str:
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board = load_board(args.board)
+    need([args.engine])
     chosen = cases(args.scene, args.seconds)
     with progress(2 * len(chosen), "runs") as show:
-        outcomes = compare(board, chosen, show)
+        outcomes = compare(board, chosen, show, engine=args.engine)
     good = all(outcome.good for outcome in outcomes)
     if args.json:
         found = [outcome.to_json() for outcome in outcomes]
         print(json.dumps({**found[0], "good": good, "board": board.name, "scenes": found}))
     else:
-        Console().print(table(outcomes, board.name))
+        Console().print(table(outcomes, board.name, args.engine))
     return 0 if good else 1

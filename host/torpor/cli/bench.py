@@ -5,6 +5,9 @@ Builds a firmware with each model for each board, runs it in the emulator, compa
 TensorFlow Lite Micro, and prints instructions, bytes loaded and stored, flash, RAM and stack.
 docs/BENCH.md defines every number. Instructions are no cycles: how long a chip takes is not known.
 
+With --engine tflm,torpor both engines are measured, one beside the other; what the later ones cost
+is also shown as a part of what the first one does.
+
 A MODEL is a quantized FILE.tflite, a model of models/ ("motion", or "motion-int4" for one width),
 a reference model (torpor models --reference), or "reference" for all of those.
 
@@ -13,10 +16,11 @@ model is not supported or does not fit a board; else 0.
 """
 
 import argparse
+import itertools
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +29,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from torpor.bench import ENGINES, Measurement, Subject, against, measure, why_not_exact
+from torpor.bench import Measurement, Subject, against, measure, why_not_exact
 from torpor.board import Board, board_names, load_board
 from torpor.cli import read_model, whole_number
+from torpor.cli._beside import BYTES, WORK, Column, Pair, groups, pairs
+from torpor.cli._engine import add_engines_argument, need, shown
 from torpor.cli._progress import progress
 from torpor.errors import BudgetError, UnsupportedError, UsageError, unknown_name
 from torpor.model import load_model, model_names
@@ -36,14 +42,16 @@ from torpor.model.reference import QUANTIZED, reference_models
 ALL = "all"
 REFERENCE = "reference"
 DEFAULT_BOARD = "mps2_an386"
+MEMORY = "memory, bytes"
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A pair that could not be measured, and why."""
+    """What could not be measured, and why."""
 
     model: str
     board: str
+    engine: str
     reason: str
 
 
@@ -66,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BOARD",
         help=f"emulated board, may be repeated; '{ALL}': those of QEMU; default: {DEFAULT_BOARD}",
     )
-    parser.add_argument("--engine", default=ENGINES[0], help="default: %(default)s")
+    add_engines_argument(parser)
     parser.add_argument(
         "--inputs",
         type=whole_number(1),
@@ -90,17 +98,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure each pair, print, compare; return the exit code."""
-    if args.engine not in ENGINES:
-        raise UsageError(f"engine '{args.engine}' is not available", f"known: {', '.join(ENGINES)}")
+    need(args.engine)
     old = against.read(args.against) if args.against else []
     boards = _boards(args.board or [DEFAULT_BOARD])
     subjects = _subjects(args.models)
-    rows, refused = _measure_all(subjects, boards, args.inputs)
+    rows, refused = _measure_all(subjects, boards, args.engine, args.inputs)
     _print(rows, args)
     _tell(
         [
             *_notes(rows, boards, args.by_op),
-            *(f"{r.model} on {r.board}: {r.reason}" for r in refused),
+            *(f"{_place(r)}: {r.reason}" for r in refused),
         ]
     )
     worse: tuple[str, ...] = ()
@@ -122,12 +129,16 @@ def _tell(lines: Sequence[str]) -> None:
         print(line, file=sys.stderr)
 
 
+def _place(row: Measurement | Refusal) -> str:
+    return f"{row.model} on {row.board}{shown(row.engine)}"
+
+
 def _notes(rows: Sequence[Measurement], boards: Sequence[Board], by_op: bool) -> Iterator[str]:
     for row in rows:
         if row.difference:
-            yield f"{row.model} on {row.board}: {row.difference}"
+            yield f"{_place(row)}: {row.difference}"
         if by_op and row.init_insn is not None and not row.ops:
-            yield f"{row.model} on {row.board}: operators cannot be told apart"
+            yield f"{_place(row)}: operators cannot be told apart"
     for reason in dict.fromkeys(why_not_exact(board) for board in boards):
         if reason:
             yield f"{reason}; what is not known is shown as -"
@@ -184,17 +195,17 @@ def _meant(word: str) -> list[Subject]:
 
 
 def _measure_all(
-    subjects: Sequence[Subject], boards: Sequence[Board], inputs: int
+    subjects: Sequence[Subject], boards: Sequence[Board], engines: Sequence[str], inputs: int
 ) -> tuple[list[Measurement], list[Refusal]]:
-    pairs = [(subject, board) for subject in subjects for board in boards]
+    works = list(itertools.product(subjects, boards, engines))
     rows, refused = [], []
-    with progress(len(pairs), "measurements") as show:
-        for number, (subject, board) in enumerate(pairs, 1):
+    with progress(len(works), "measurements") as show:
+        for count, (subject, board, engine) in enumerate(works, 1):
             try:
-                rows.append(measure(subject, board, inputs))
+                rows.append(measure(subject, board, inputs, engine))
             except (UnsupportedError, BudgetError) as error:
-                refused.append(Refusal(subject.name, board.name, error.message))
-            show(number)
+                refused.append(Refusal(subject.name, board.name, engine, error.message))
+            show(count)
     return rows, refused
 
 
@@ -208,11 +219,17 @@ def _print(rows: Sequence[Measurement], args: argparse.Namespace) -> None:
     if not rows:
         return
     console = Console()
-    console.print(_work_table(rows))
-    console.print(_bytes_table(rows))
+    for table in _tables(rows, args.engine):
+        console.print(table)
     for row in rows:
         if args.by_op and row.ops:
             console.print(_op_table(row))
+
+
+def _tables(rows: Sequence[Measurement], engines: Sequence[str]) -> list[Table]:
+    if len(engines) > 1:
+        return [_beside("an inference", WORK, rows, engines), _beside(MEMORY, BYTES, rows, engines)]
+    return [_work_table(rows), _bytes_table(rows)]
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -239,11 +256,39 @@ def _add_rows(
                 table.add_row(f"  {row.board}", *cells(row))
 
 
+def _equal(row: Measurement) -> str:
+    return "[green]yes[/]" if row.byte_equal else "[bold red]NO[/]"
+
+
+def _beside(
+    heading: str, columns: Sequence[Column], rows: Sequence[Measurement], engines: Sequence[str]
+) -> Table:
+    """Return the model, below it its boards, below each the engines, and their ratios."""
+    is_work = columns is WORK
+    names = [column.name for column in columns]
+    table = _table(heading, [*names, *(["equal"] if is_work else [])])
+    before = ""
+    for group in groups(rows):
+        if group[0].model != before:
+            before = group[0].model
+            table.add_row(f"[bold]{escape(before)}[/]")
+        table.add_row(f"  {group[0].board}")
+        for row in group:
+            numbers = (number(column.value(row), column.digits) for column in columns)
+            table.add_row(f"    {row.engine}", *numbers, *([_equal(row)] if is_work else []))
+        for pair in pairs(group, engines[0]):
+            table.add_row(f"    {pair.name}", *_ratios(pair, columns), style="italic")
+    return table
+
+
+def _ratios(pair: Pair, columns: Iterable[Column]) -> list[str]:
+    return [number(pair.ratio(column), 2) for column in columns]
+
+
 def _work_table(rows: Sequence[Measurement]) -> Table:
     def cells(row: Measurement) -> Sequence[str]:
-        verdict = "[green]yes[/]" if row.byte_equal else "[bold red]NO[/]"
         traffic = number(row.loaded_bytes), number(row.stored_bytes)
-        return number(row.insn), number(row.insn_per_mac, 2), *traffic, verdict
+        return number(row.insn), number(row.insn_per_mac, 2), *traffic, _equal(row)
 
     headings = ("instructions", "a MAC", "loaded", "stored", "equal")
     table = _table("an inference", headings)
@@ -257,7 +302,7 @@ def _bytes_table(rows: Sequence[Measurement]) -> Table:
         return *flash, number(row.ram_bytes), number(row.stack_bytes), number(row.init_insn)
 
     headings = ("code", "constants", "model", "RAM", "stack", "at start")
-    table = _table("memory, bytes", headings)
+    table = _table(MEMORY, headings)
     _add_rows(table, rows, cells)
     return table
 

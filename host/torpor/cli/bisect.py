@@ -21,10 +21,11 @@ import numpy as np
 
 from torpor.board import board_names, load_board
 from torpor.cli import read_model, whole_number
+from torpor.cli._engine import add_engine_argument
 from torpor.emulate import firmware
 from torpor.errors import UsageError, unknown_name
 from torpor.golden import Golden, TensorInfo
-from torpor.paths import BUILD, ROOT
+from torpor.paths import BUILD, ROOT, TORPOR
 from torpor.verify import HOST
 from torpor.verify.bisect import (
     Array,
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `torpor bisect`."""
     parser.add_argument("model", metavar="MODEL.tflite", type=Path)
     parser.add_argument("--board", default=HOST, help="an emulated board (default: this machine)")
+    add_engine_argument(parser)
     parser.add_argument(
         "--inputs",
         type=whole_number(1),
@@ -73,6 +75,11 @@ def run(args: argparse.Namespace) -> int:
     """Look for the first difference; return 1 if there is one."""
     if args.board not in (HOST, *board_names()):
         raise unknown_name("board", args.board, [HOST, *board_names()])
+    if args.engine != TORPOR:
+        raise UsageError(
+            f"a firmware with engine {args.engine} does not show what its operators write",
+            "to compare what the model writes: torpor verify --engine tflm --board BOARD",
+        )
     tflite, out = read_model(args.model), args.out or BUILD / "bisect" / args.model.stem
     infos = Golden(tflite).inputs
     if args.input:

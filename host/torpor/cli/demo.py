@@ -27,12 +27,16 @@ from rich.table import Table
 from torpor import emulate
 from torpor.board import Board, load_board
 from torpor.cli import _wake, whole_number
+from torpor.cli._engine import add_engine_argument, need, shown
 from torpor.cli._progress import progress
+from torpor.compile import compile_model
 from torpor.emulate import Firmware, firmware
 from torpor.engine import Engine
 from torpor.golden import Golden
+from torpor.graph import read_tflite
 from torpor.link import DeviceClient
 from torpor.model import Model, from_codes, load_model, to_codes
+from torpor.paths import TORPOR
 from torpor.plan.reader import Plan
 
 ROWS = 12  # windows that the table shows unless asked for more
@@ -78,6 +82,12 @@ class Outcome:
     flash_bytes: int
     ram_bytes: int
     model_bytes: int
+    engine: str = TORPOR
+
+    @property
+    def place(self) -> str:
+        """Where it ran: the board, and the engine if it is not our own."""
+        return f"{self.board}{shown(self.engine)}"
 
     @property
     def correct(self) -> int:
@@ -124,7 +134,7 @@ class _Judge:
         self._link = link
         self._emulator = emulator
         self._golden = Golden(made.model)
-        self._engine = Engine(made.plan)
+        self._engine = Engine(_our_plan(made))
         self._hello = link.hello()
         link.expect_plan(made.plan)
 
@@ -142,13 +152,20 @@ class _Judge:
         return Window(number, truth, answer.best, score, instructions, equal[0], equal[1])
 
 
+def _our_plan(made: Firmware) -> bytes:
+    """Return the plan for our C on this computer, whatever engine the firmware has."""
+    if made.engine == TORPOR:
+        return made.plan
+    return compile_model(made.model).plan
+
+
 def measure(board: Board, model: Model, bits: int, made: Firmware, limit: int | None) -> Outcome:
     """Run the first `limit` held-out windows (None: all) on the emulated board.
 
     Raises:
         TorporError: the emulator is missing, the device does not answer, a file is missing.
     """
-    sizes, plan = made.footprint, made.plan
+    sizes = made.footprint
     xs, truths = model.windows("test")
     total = min(limit or len(xs), len(xs))
     with emulate.start(board, made.elf) as emulator, progress(total, "windows") as show:
@@ -158,7 +175,14 @@ def measure(board: Board, model: Model, bits: int, made: Firmware, limit: int | 
             windows.append(judge.judge(number, xs[number], int(truths[number])))
             show(number + 1)
     return Outcome(
-        board.name, model, bits, windows, sizes["flash_bytes"], sizes["ram_bytes"], len(plan)
+        board=board.name,
+        model=model,
+        bits=bits,
+        windows=windows,
+        flash_bytes=sizes["flash_bytes"],
+        ram_bytes=sizes["ram_bytes"],
+        model_bytes=len(made.plan),
+        engine=made.engine,
     )
 
 
@@ -169,7 +193,7 @@ def _window_table(outcome: Outcome, rows: int) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         pad_edge=False,
-        title=f"{outcome.model.name}, int{outcome.bits}, on {outcome.board}",
+        title=f"{outcome.model.name}, int{outcome.bits}, on {outcome.place}",
         caption=f"and {left} more, recognised and byte-equal (--rows shows them)" if left else None,
     )
     table.add_column("window", justify="right")
@@ -210,7 +234,7 @@ def _summary(outcomes: list[Outcome]) -> Table:
     columns = [_summary_column(outcome) for outcome in outcomes]
     heads = [column.pop("") for column in columns]
     first = outcomes[0]
-    title = f"{first.model.name} on {first.board}"
+    title = f"{first.model.name} on {first.place}"
     table = Table(title, box=box.SIMPLE_HEAD, pad_edge=False)
     for head in heads:
         table.add_column(head, justify="right")
@@ -226,6 +250,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
     parser.add_argument("--bits", type=int, choices=(8, 4), help="default: both, one by one")
+    add_engine_argument(parser)
     parser.add_argument(
         "--windows", type=whole_number(1), metavar="N", help="only the first N windows"
     )
@@ -256,15 +281,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _bits(elf: Path) -> int:
     """The width of the model in a firmware that is already built."""
-    plan = Plan.parse(firmware.built("", "", elf=firmware.existing(elf)).plan)
-    return 4 if any(op.name.endswith("_S4") for op in plan.ops) else 8
+    made = firmware.built("", "", elf=firmware.existing(elf))
+    plan = Plan.parse(made.plan)
+    if made.engine == TORPOR:
+        return 4 if any(op.name.endswith("_S4") for op in plan.ops) else 8
+    return 4 if any(t.dtype == "int4" for t in read_tflite(plan.data).tensors) else 8
 
 
 def _run_one(args: argparse.Namespace, board: Board, model: Model, bits: int) -> Outcome:
     if args.elf:
         made = firmware.built(board.name, model.name, bits, args.elf)
     else:
-        made = firmware.build(board.name, model.name, bits)
+        app = firmware.App(engine=args.engine)
+        made = firmware.build(board.name, model.name, bits, app=app)
     return measure(board, model, bits, made, args.windows)
 
 
@@ -274,6 +303,8 @@ def run(args: argparse.Namespace) -> int:
         return _wake.run(args)
     board, model = load_board(args.board), load_model(args.model)
     model.about.trained("data")
+    if not args.elf:
+        need([args.engine])
     widths: tuple[int, ...] = (args.bits,) if args.bits else (8,) if args.json else (8, 4)
     if args.elf:
         widths = (_bits(args.elf),)

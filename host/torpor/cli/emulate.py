@@ -23,6 +23,7 @@ from types import FrameType
 
 from torpor import emulate
 from torpor.board import Board, load_board
+from torpor.cli._engine import add_engine_argument, need
 from torpor.emulate import firmware
 from torpor.errors import UsageError
 from torpor.monitor.plain import printable
@@ -86,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="serve",
         help="what the firmware does: serve a host, or sleep and wake; default: %(default)s",
     )
+    add_engine_argument(parser)
     parser.add_argument(
         "--scene",
         type=Path,
@@ -135,7 +137,8 @@ def _elf(args: argparse.Namespace, board: Board) -> Path:
     """Return what is to run, built if need be."""
     if args.elf:
         return Path(args.elf)
-    app, model = firmware.App(args.app), _model(args.model)
+    need([args.engine])
+    app, model = firmware.App(args.app, engine=args.engine), _model(args.model)
     if args.flash:
         return _updatable(board, model, args.bits, app, args.flash)
     return firmware.build(board.name, model, args.bits, app=app).elf

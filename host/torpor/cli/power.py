@@ -23,6 +23,7 @@ from rich.table import Table
 
 from torpor.board import Board, load_board
 from torpor.cli import whole_number
+from torpor.cli._engine import add_engine_argument, need, shown
 from torpor.cli._progress import progress
 from torpor.emulate import firmware
 from torpor.model import find_model
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="of models/, with [wake] in its model.toml")
     parser.add_argument("--board", default="mps2_an386", help="default: %(default)s")
     parser.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
+    add_engine_argument(parser)
     parser.add_argument(
         "--elf",
         type=Path,
@@ -86,9 +88,10 @@ def _device(args: argparse.Namespace, board: Board) -> Device:
     scenes.wake_of(model)
     if args.elf:
         return Device(board, model, firmware.existing(args.elf))
+    need([args.engine])
     elf, always = (
         firmware.build(board.name, model.name, args.bits, app=app).elf
-        for app in (firmware.WAKE, firmware.ALWAYS)
+        for app in firmware.wake_apps(args.engine)
     )
     return Device(board, model, elf, always)
 
@@ -99,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     grid = Grid(tuple(int(hop) for hop in args.hops), args.events, args.checks, args.seed)
     with progress(2 + grid.checks, "runs", "power") as show:
         found = study(device, grid, show)
-    title = f"{device.model.name}, int{args.bits}, on {device.board.name}"
+    title = f"{device.model.name}, int{args.bits}, on {device.board.name}{shown(args.engine)}"
     if args.plot:
         from torpor.power import plot  # noqa: PLC0415 - only then
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torpor.cli import whole_number
+from torpor.cli._engine import add_engine_argument, need
 from torpor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     device.add_argument("--board", metavar="BOARD", help="to emulate")
     device.add_argument("--model", metavar="MODEL", help="that is built into its firmware")
     device.add_argument("--bits", type=int, choices=(8, 4), default=8, help="default: %(default)s")
+    add_engine_argument(device)
     device.add_argument("--elf", type=Path, metavar="FILE", help="the firmware: nothing is built")
     device.add_argument("--frames", action="store_true", help="over the wire in any case")
     parser.add_argument(
@@ -122,16 +124,18 @@ def _emulated(
     args: argparse.Namespace, recording: "Recording"
 ) -> Iterator[tuple["Transport", bool]]:
     from torpor.board import load_board  # noqa: PLC0415
-    from torpor.emulate.firmware import WAKE, build, built  # noqa: PLC0415
+    from torpor.emulate.firmware import App, build, built  # noqa: PLC0415
     from torpor.power.measure import shift_of  # noqa: PLC0415
     from torpor.scene.emulated import started  # noqa: PLC0415
 
     board = load_board(args.board)
     scene = None if args.frames else _scene(args, recording)
     if args.elf:
-        elf = built(board.name, args.model or "", args.bits, args.elf, app=WAKE).elf
+        elf = built(board.name, args.model or "", args.bits, args.elf).elf
     else:
-        elf = build(board.name, args.model, args.bits, app=WAKE).elf
+        need([args.engine])
+        app = App("wake", engine=args.engine)
+        elf = build(board.name, args.model, args.bits, app=app).elf
     fast, shift = args.speed == "fast", shift_of(board)
     with started(board, elf, scene, fast=fast, icount_shift=shift) as emulator:
         yield emulator.transport, scene is not None

@@ -3,6 +3,7 @@
 
 Compiles quantized models and runs random, extreme and sparse inputs through PyPI's tflite_micro
 and through torpor's C: on this machine, or with --board in the firmware that an emulator runs.
+With --engine tflm the firmware's own TensorFlow Lite Micro is compared with PyPI's.
 
 Exits 1 if any output byte differs, else 5 if a model is not supported or does not fit the board,
 else 0.
@@ -20,8 +21,10 @@ from rich.table import Table
 
 from torpor.board import board_names, load_board
 from torpor.cli import whole_number
+from torpor.cli._engine import add_engine_argument, need, shown
 from torpor.cli._progress import progress
 from torpor.errors import UnsupportedError, UsageError, unknown_name
+from torpor.paths import TORPOR
 from torpor.verify import HOST, Verdict, verify
 
 
@@ -34,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         help="a device with the model's firmware, at this serial port; nothing is emulated",
     )
+    add_engine_argument(parser)
     parser.add_argument(
         "--inputs",
         type=whole_number(1),
@@ -53,13 +57,19 @@ def run(args: argparse.Namespace) -> int:
         raise unknown_name("board", args.board, [HOST, *board_names()])
     if args.board != HOST:
         load_board(args.board)
+    elif args.engine != TORPOR:
+        raise UsageError(
+            f"engine {args.engine} runs in firmware alone",
+            "name a board: --board native, --board mps2_an386",
+        )
+    need([args.engine])
     if args.link:
         _check_link(args)
     verdicts = [_verify(path, args) for path in args.models]
     if args.json:
         print(json.dumps([asdict(verdict) for verdict in verdicts], indent=2))
     else:
-        _print_table(verdicts)
+        _print_table(verdicts, args.engine)
     return exit_code(verdicts)
 
 
@@ -78,6 +88,7 @@ def _verify(path: Path, args: argparse.Namespace) -> Verdict:
             inputs=args.inputs,
             seed=args.seed,
             link=args.link,
+            engine=args.engine,
             on_progress=show,
         )
 
@@ -89,14 +100,15 @@ def exit_code(verdicts: list[Verdict]) -> int:
     return 0 if all(verdict.supported for verdict in verdicts) else UnsupportedError.exit_code
 
 
-def _print_table(verdicts: list[Verdict]) -> None:
+def _print_table(verdicts: list[Verdict], engine: str) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", overflow="fold")
     table.add_column("on", no_wrap=True)
     table.add_column("inputs", justify="right")
     table.add_column("verdict", overflow="fold")
+    on = shown(engine)
     for verdict in verdicts:
-        row = (Path(verdict.model).name, verdict.board, str(verdict.inputs))
+        row = (Path(verdict.model).name, f"{verdict.board}{on}", str(verdict.inputs))
         table.add_row(*map(escape, row), _words(verdict))
     Console().print(table)
 

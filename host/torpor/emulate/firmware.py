@@ -5,13 +5,15 @@
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from torpor.board import Board
 from torpor.errors import BudgetError, MissingToolError, TorporError, UsageError
-from torpor.paths import BUILD, ROOT, TORPOR, kind_of, variant
+from torpor.paths import BUILD, ROOT, TFLM, TORPOR, kind_of, variant
+from torpor.plan.layout import CONST
+from torpor.plan.reader import Plan
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Firmware:
     def plan(self) -> bytes:
         """The compiled model."""
         return _read(self.elf.parent / "plan.bin")
+
+    @property
+    def engine(self) -> str:
+        """What runs the model, of ENGINES: the compiled model is for it alone."""
+        target = Plan.parse(self.plan).header["target"]
+        return TFLM if target == CONST["PLAN_TARGET_TFLM"] else TORPOR
 
     @property
     def model(self) -> bytes:
@@ -108,6 +116,11 @@ class App:
 
 
 SERVE, WAKE, ALWAYS = App(), App("wake"), App("wake", always=True)
+
+
+def wake_apps(engine: str) -> tuple[App, App]:
+    """Return the device that sleeps and the one that never does, with an engine."""
+    return replace(WAKE, engine=engine), replace(ALWAYS, engine=engine)
 
 
 def built(

@@ -18,6 +18,7 @@ from torpor.emulate import firmware
 from torpor.energy import ACTIVE, estimate, scaled
 from torpor.errors import UsageError
 from torpor.model import Model, load_model
+from torpor.paths import TORPOR
 from torpor.power.measure import Run, run
 from torpor.power.scenes import wake_of, what_happens
 from torpor.power.study import power_of
@@ -215,7 +216,12 @@ def _audible(samples: Any, room: Room) -> Any:
 
 
 def compare(
-    board: Board, cases: Sequence[Case], show: Show = lambda _: None, *, quiet: bool = True
+    board: Board,
+    cases: Sequence[Case],
+    show: Show = lambda _: None,
+    *,
+    quiet: bool = True,
+    engine: str = TORPOR,
 ) -> list[Outcome]:
     """Build both devices for each model and let them live through each case, two at a time.
 
@@ -224,18 +230,20 @@ def compare(
         cases: the scenes.
         show: called with the number of runs that are done, of twice as many as there are cases.
         quiet: keep what the build says to ourselves.
+        engine: what runs the model.
 
     Raises:
         UsageError: the board cannot do that.
         TorporError: a build failed.
     """
     power_of(board)
+    both = firmware.wake_apps(engine)
     elfs = {
         (name, app): firmware.build(board.name, name, app=app, quiet=quiet).elf
         for name in dict.fromkeys(case.model.name for case in cases)
-        for app in (firmware.WAKE, firmware.ALWAYS)
+        for app in both
     }
-    works = [(case, elfs[case.model.name, app]) for case in cases for app in _BOTH]
+    works = [(case, elfs[case.model.name, app]) for case in cases for app in both]
     found: list[Found] = []
     with ThreadPoolExecutor(2) as pool:
         for one in pool.map(lambda work: live(board, *work), works):
@@ -243,9 +251,6 @@ def compare(
             show(len(found))
     pairs = zip(cases, found[::2], found[1::2], strict=True)
     return [Outcome(case, gated, always) for case, gated, always in pairs]
-
-
-_BOTH = (firmware.WAKE, firmware.ALWAYS)
 
 
 def live(board: Board, case: Case, elf: Path) -> Found:

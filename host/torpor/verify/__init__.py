@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from torpor.compile import compile_model
 from torpor.emulate import firmware
+from torpor.emulate.supported import refuse_unsupported
 from torpor.engine import Engine
 from torpor.errors import BudgetError, ModelError, UnsupportedError
 from torpor.golden import Golden
 from torpor.graph import read_tflite
+from torpor.paths import TORPOR
 from torpor.verify.board import BoardRunner
 from torpor.verify.stimuli import FloatInput, Info, Stimulus, stimuli
 
@@ -66,6 +68,7 @@ def verify(
     inputs: int = 20,
     seed: int = 1,
     link: str | None = None,
+    engine: str = TORPOR,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> Verdict:
     """Run `inputs` stimuli through both, in order, and compare every output byte.
@@ -76,6 +79,7 @@ def verify(
         inputs: how many stimuli.
         seed: of the random ones.
         link: serial port of a board that runs the model's firmware; None: the board is emulated.
+        engine: what runs the model on the board; on this machine our C alone does.
         on_progress: called with the number of stimuli that are done.
 
     Raises:
@@ -88,10 +92,15 @@ def verify(
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from None
     try:
-        plan = compile_model(content, name=path.stem).plan
+        plan = _compiled(content, path.stem, engine)
         golden = Golden(content)
         cases = stimuli(described_inputs(content, golden.inputs), inputs, seed)
-        with _runner(path, board, link, plan, golden) as ours:
+        device: contextlib.AbstractContextManager[Runner] = (
+            contextlib.nullcontext(Engine(plan))
+            if board == HOST
+            else _on_board(path, board, link, engine, golden)
+        )
+        with device as ours:
             found = _differences(cases, golden, ours)
             differences = [d for d in _watched(found, on_progress) if d]
     except (UnsupportedError, BudgetError) as error:
@@ -116,12 +125,17 @@ def described_inputs(tflite: bytes, inputs: Sequence[Info]) -> list[Info]:
     return found
 
 
-def _runner(
-    path: Path, board: str, link: str | None, plan: bytes, golden: Golden
-) -> contextlib.AbstractContextManager[Runner]:
-    if board == HOST:
-        return contextlib.nullcontext(Engine(plan))
-    return BoardRunner(board, firmware.build(board, path, quiet=True), golden.outputs, link)
+def _compiled(content: bytes, name: str, engine: str) -> bytes:
+    """Return the plan for our C; for another engine it is only made sure that it runs the model."""
+    if engine == TORPOR:
+        return compile_model(content, name=name).plan
+    refuse_unsupported(content, name, engine)
+    return b""
+
+
+def _on_board(path: Path, board: str, link: str | None, engine: str, golden: Golden) -> BoardRunner:
+    made = firmware.build(board, path, app=firmware.App(engine=engine), quiet=True)
+    return BoardRunner(board, made, golden.outputs, link)
 
 
 def _watched(items: Iterable[str], on_progress: Callable[[int], None]) -> Iterator[str]:

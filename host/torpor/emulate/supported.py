@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Says why an engine cannot run a model, before anything is built: the build only says that."""
+
+from torpor.compile import compile_model
+from torpor.golden import Golden
+from torpor.paths import TFLM
+
+
+def refuse_unsupported(tflite: bytes, name: str, engine: str) -> None:
+    """Return if an engine can run a model.
+
+    Args:
+        tflite: the quantized model.
+        name: what it is called.
+        engine: of ENGINES.
+
+    Raises:
+        UnsupportedError: it cannot; with the reason.
+        ModelError: the file is broken.
+    """
+    if engine == TFLM:
+        Golden(tflite)
+    else:
+        compile_model(tflite, name=name)
