@@ -42,8 +42,9 @@
 #define PLAN_FLAG_KEEP_INPUT 1 /* no operator writes into an input: it survives an inference */
 #define PLAN_FLAG_STATE      2 /* TFLM: the model keeps something from one inference to the next */
 
-/* Bytes at the start of the arena that the engine needs for itself. TFLM only. */
-#define PLAN_TFLM_BYTES 768
+/* Bytes at the start of the arena that the engine needs for itself, on 32 and 64 bits. TFLM only:
+ * its interpreter lies in its tensor arena. */
+#define PLAN_TFLM_BYTES 128
 
 enum plan_target {
     PLAN_TARGET_PORTABLE = 0, /* weights as described below */

@@ -22,7 +22,8 @@ extern const uint32_t tflm_registrations[4];
 #ifdef __cplusplus
 }
 
-namespace tflite {
+namespace tflite
+{
 class MicroOpResolver;
 }
 
