@@ -35,6 +35,7 @@ class Settings:
     model: str = ""  # what is built in unless model= is given: a name, or a path in the folder
     wake: bool = False  # the model's [wake] becomes wake.c
     reserve: tuple[str, ...] = ()  # kernels that images keep ready, besides the board's
+    reserve_tflm: tuple[str, ...] = ()  # registrations likewise, with engine=tflm
     arena: int = 0  # bytes at least, in images
     stack: int = 0  # bytes, instead of the board's; 0: the board's
 
@@ -107,9 +108,12 @@ class App:
     def fitted(self, board: Board) -> Board:
         """Return the board with the memory that the application asks for."""
         it = self.settings
-        reserve = (*board.models.reserve, *(n for n in it.reserve if n not in board.models.reserve))
-        arena = max(board.models.arena, it.arena)
-        models = dataclasses.replace(board.models, reserve=reserve, arena=arena)
+        models = dataclasses.replace(
+            board.models,
+            reserve=tuple(dict.fromkeys((*board.models.reserve, *it.reserve))),
+            reserve_tflm=tuple(dict.fromkeys((*board.models.reserve_tflm, *it.reserve_tflm))),
+            arena=max(board.models.arena, it.arena),
+        )
         budget, slots = board.budget, board.slots
         if budget and it.stack:
             budget = dataclasses.replace(budget, stack=it.stack)

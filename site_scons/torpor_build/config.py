@@ -126,7 +126,22 @@ def model_source(arena_bytes: int, arena_align: int, kernels: Iterable[str]) -> 
         "/* Made from plan.bin and kernels.txt. Do not edit. */\n"
         '#include "app/model.h"\n'
         '#include "infer/kernel.h"\n\n'
-        f"_Alignas({arena_align}) uint8_t model_arena[{max(arena_bytes, 1)}];\n"
-        f"const uint32_t model_arena_bytes = {arena_bytes};\n\n"
+        f"{_arena(arena_bytes, arena_align)}\n"
         f"const infer_kernel_t *const infer_kernels[PLAN_OP_COUNT] = {{\n{rows}}};\n"
+    )
+
+
+def arena_source(arena_bytes: int, arena_align: int) -> str:
+    """Return the text of model.c where a resolver has the kernels: the arena alone."""
+    return (
+        "/* Made from plan.bin. Do not edit. */\n"
+        '#include "app/model.h"\n\n'
+        f"{_arena(arena_bytes, arena_align)}"
+    )
+
+
+def _arena(size: int, align: int) -> str:
+    return (
+        f"_Alignas({align}) uint8_t model_arena[{max(size, 1)}];\n"
+        f"const uint32_t model_arena_bytes = {size};\n"
     )

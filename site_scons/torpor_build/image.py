@@ -12,7 +12,7 @@ Where one link serves both slots (`links = 1`) there is firmware.elf and firmwar
 """
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from SCons.Script import Action
 
 from torpor.board import Board, as_bootloader, as_image
 from torpor.errors import UsageError, unknown_name
-from torpor.plan.layout import OPCODES
 from torpor_build import config, steps
 from torpor_build.apps import App
 from torpor_build.options import Options
@@ -29,8 +28,13 @@ from torpor_build.place import ours
 SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
 
 
-def declare_targets(
-    env: Any, options: Options, objects: steps.Objects, app: steps.Application, out: str
+def declare_targets(  # noqa: PLR0917 - what a build consists of
+    env: Any,
+    options: Options,
+    objects: steps.Objects,
+    engine: Any,
+    app: steps.Application,
+    out: str,
 ) -> list[Any]:
     """Declare `boot` (the bootloader) and `image` (that and all images); return the latter.
 
@@ -38,13 +42,13 @@ def declare_targets(
         env: of the build.
         options: of the user.
         objects: of the board.
+        engine: that runs the models; see engines.py.
         app: what runs.
         out: folder of the build.
     """
     key = objects.once("gen/key.o", key_source(env, options))
     boot = bootloader(env, options, objects, key)
-    common = [*app.objects, *image_objects(objects, options.app), key]
-    images = signed_images(env, options, common, app, f"{out}/image")
+    images = signed_images(env, options, objects, engine, key, app, f"{out}/image")
     env.Alias("boot", boot)
     env.Alias("image", [*boot, *images])
     return images
@@ -104,65 +108,78 @@ def _make_for_rom(target: list[Any], source: list[Any], env: Any) -> int:
         return subprocess.run(words, env=env["ENV"], stdout=log, stderr=log, check=False).returncode
 
 
-def image_objects(objects: steps.Objects, app: App) -> list[Any]:
-    """Compile what applications with slots have in common: no model, no key."""
+def image_objects(objects: steps.Objects, app: App, infer: list[Any]) -> list[Any]:
+    """Compile what applications with slots have in common: no model, no key.
+
+    `infer` runs their models.
+    """
     return [
         *objects.folders("app", "app/slots", "mgmt", "update", "core", "wire"),
         *objects.port(*app.drivers),
-        *objects.folders(*steps.INFER),
+        *infer,
         *objects.generated("board.c", "layout.c", "wire_records.c"),
         *objects.libraries("zcbor", *steps.CRYPTO),
     ]
 
 
-def signed_images(
-    env: Any, options: Options, common: list[Any], app: steps.Application, folder: str
+def signed_images(  # noqa: PLR0917 - as declare_targets()
+    env: Any,
+    options: Options,
+    objects: steps.Objects,
+    engine: Any,
+    key: Any,
+    app: steps.Application,
+    folder: str,
 ) -> list[Any]:
     """Declare the application, once for each link address, with its footprint, and all images.
 
     Args:
         env: of the build.
         options: of the user.
-        common: all objects but those that are made for the model.
+        objects: of the board.
+        engine: that runs the models.
+        key: the object with the key that the device knows.
         app: what runs.
         folder: where everything goes.
     """
     board, plan = options.fitted, app.plan
-    kernels = _kernels(env, options, plan.kernels, f"{folder}/kernels.txt")
-    target = f"{folder}/gen/model.c"
-    tables = steps.model_source(env, plan, target, kernels, board.models.arena)
+    kernels = _kernels(env, options, engine, plan.kernels, f"{folder}/kernels.txt")
+    tables = engine.tables(plan, f"{folder}/gen/model.c", kernels, board.models.arena)
     own = steps.model_objects(env, [plan.source, tables, *app.sources], folder)
-    made = [*own, *common]
+    infer = engine.objects(kernels, folder)
+    made = [*own, *app.objects, *image_objects(objects, options.app, infer), key]
     nodes = [_signed(env, options, [plan.binary], f"{folder}/model.bin")]
     for slot in "ab"[: board.links]:
         name = f"{folder}/firmware-{slot}" if board.links > 1 else f"{folder}/firmware"
         place = as_image(board, "ab".index(slot))
-        elf = steps.linked(env, place, made, f"{name}.elf")
-        footprint = steps.measured(env, place, elf, f"{name}.json", app=options.app)
+        elf = engine.linked(place, made, f"{name}.elf")
+        footprint = engine.measured(place, elf, f"{name}.json", None, options.app)
         arguments = ["--slot", slot] if board.links > 1 else []
         sources = [elf, plan.binary, kernels]
         nodes += [footprint, _signed(env, options, sources, f"{name}.bin", *arguments)]
     return nodes
 
 
-def _kernels(env: Any, options: Options, needed: Any, target: str) -> Any:
+def _kernels(env: Any, options: Options, engine: Any, needed: Any, target: str) -> Any:
     """Declare the list of kernels that images have: the plan's, and those that are reserved."""
-    board = options.board
-    _check_reserve(f"boards/{board.name}/board.toml: 'models.reserve'", board.models.reserve)
-    _check_reserve(f"{options.app.file}: 'reserve'", options.app.settings.reserve)
+    board, app, key = options.board, options.app, engine.reserve
+    _check_reserve(
+        f"boards/{board.name}/board.toml: 'models.{key}'", getattr(board.models, key), engine.known
+    )
+    _check_reserve(f"{app.file}: '{key}'", getattr(app.settings, key), engine.known)
 
     def write(target: list[Any], source: list[Any], env: Any) -> None:
         names = {*Path(str(source[0])).read_text().split(), *env["RESERVED"]}
         Path(str(target[0])).write_text("".join(f"{name}\n" for name in sorted(names)))
 
     step = Action(write, "  write   $TARGET", varlist=["RESERVED"])
-    return env.Command(target, needed, step, RESERVED=options.fitted.models.reserve)[0]
+    return env.Command(target, needed, step, RESERVED=getattr(options.fitted.models, key))[0]
 
 
-def _check_reserve(where: str, names: Iterable[str]) -> None:
+def _check_reserve(where: str, names: Collection[str], known: Collection[str]) -> None:
     for name in names:
-        if name not in OPCODES.values():
-            error = unknown_name("kernel", name, OPCODES.values())
+        if name not in known:
+            error = unknown_name("kernel", name, known)
             raise UsageError(f"{where}: {error.message}", error.hint)
 
 

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The options of the command line: typed, explained, and strict about unknown names."""
 
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from torpor.board import Board, board_names, load_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.image.version import Version
-from torpor.paths import FIRMWARE, MODELS, kind_of, model_names, variant
+from torpor.paths import ENGINES, FIRMWARE, MODELS, TFLM, TORPOR, kind_of, model_names, variant
 from torpor_build.apps import DEFAULT_MODEL, App, load_app
 
 IMAGE_TARGETS = ("boot", "image", "update")
@@ -21,6 +22,7 @@ PROBE_TARGETS = ("flash", "gdb")
 ALONE = ("test", "monitor", "all-boards")
 SERVE, DEMO = "serve", "demo"
 _LARGEST_COUNTER = 0xFFFFFFFF
+_LARGEST_ARENA = 1 << 28
 DEVELOPMENT_KEY = FIRMWARE / "keys" / "development.pem"
 
 _SWITCH = {"0": False, "no": False, "false": False, "1": True, "yes": True, "true": True}
@@ -36,6 +38,10 @@ class Options:
         model: a folder of models/, or a quantized .tflite file.
         bits: of the weights; 0 where the model is a file that is already quantized.
         packaged: the model comes quantized, out of a package (models/alexa).
+        engine: what runs the model, of ENGINES.
+        tflm_dir: the user's tree of TensorFlow Lite Micro; empty for none. `tflm_lib` is the
+            archive, empty for the one in there.
+        arena: bytes of its tensor arena, None to measure them.
         link: address of the image, None for the start of the code memory.
         key: the file of the key that images are signed with.
         version: of the images, as the user wrote it.
@@ -54,6 +60,10 @@ class Options:
     model: Path
     bits: int
     packaged: bool
+    engine: str
+    tflm_dir: str
+    tflm_lib: str
+    arena: int | None
     keep_input: bool
     release: bool
     link: int | None
@@ -70,8 +80,14 @@ class Options:
     @property
     def variant(self) -> str:
         """Name of the folder in build/<board>/ that everything of this build lies in."""
-        kind = kind_of(self.app.name, always=self.always)
+        kind = kind_of(self.app.name, always=self.always, engine=self.engine)
         return variant(self.model.name if self.bits else self.model, self.bits, kind)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for what is called: where TensorFlow Lite Micro is."""
+        places = {"TFLM_DIR": self.tflm_dir, "TFLM_LIB": self.tflm_lib}
+        return {name: str(Path(place).resolve()) for name, place in places.items() if place}
 
     @property
     def run_kind(self) -> str:
@@ -114,6 +130,25 @@ def table() -> dict[str, Option]:
             "What the firmware does: see below.",
         ),
         "always": Option("0", "0 | 1", "app=wake: infer all the time, to compare with."),
+        "engine": Option(
+            TORPOR,
+            " | ".join(ENGINES),
+            "What runs the model: torpor's own engine, or your TensorFlow Lite Micro.",
+        ),
+        "TFLM_DIR": Option(
+            "",
+            "FOLDER",
+            "engine=tflm: your tree of TensorFlow Lite Micro, with what you built of it. It may "
+            "come from the environment, as TFLM_LIB.",
+        ),
+        "TFLM_LIB": Option(
+            "", "FILE.a", "engine=tflm: the archive to link, where several in the tree fit."
+        ),
+        "arena": Option(
+            "",
+            "BYTES",
+            "engine=tflm: its tensor arena, where it is not to be measured.",
+        ),
         "keep_input": Option("0", "0 | 1", "Forbid the model to overwrite its input (more RAM)."),
         "release": Option(
             "0",
@@ -165,6 +200,10 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
     is_file = values["model"].endswith(".tflite")
     bits = _bits(model, wanted_bits, is_file=is_file, is_given="bits" in arguments)
     board = load_board(board_names()[0] if "all-boards" in targets else values["board"])
+    engine = _choice("engine", values["engine"], ENGINES)
+    _check_engine(engine, arguments)
+    if engine == TFLM and "all-boards" not in targets:
+        _check_compiler(board)
     release = _SWITCH[_choice("release", values["release"].lower(), _SWITCH)]
     key = _key(values["key"])
     with_images = any(target in IMAGE_TARGETS for target in targets)
@@ -181,6 +220,10 @@ def read_options(arguments: Mapping[str, str], targets: Collection[str] = ()) ->
         model=model,
         bits=bits,
         packaged=not is_file and _own_bits(model) > 0,
+        engine=engine,
+        tflm_dir=values["TFLM_DIR"] or os.environ.get("TFLM_DIR", ""),
+        tflm_lib=values["TFLM_LIB"] or os.environ.get("TFLM_LIB", ""),
+        arena=_arena(values["arena"]),
         keep_input=_SWITCH[_choice("keep_input", values["keep_input"].lower(), _SWITCH)],
         release=release,
         link=_address(values["link"]),
@@ -273,6 +316,31 @@ def _own_bits(model: Path) -> int:
         return 0  # whoever needs the rest says what is wrong
     bits = table["quantized"].get("bits") if isinstance(table.get("quantized"), dict) else 0
     return bits if isinstance(bits, int) else 0
+
+
+def _check_engine(engine: str, arguments: Mapping[str, str]) -> None:
+    """Raise UsageError where options are given that this engine does not look at."""
+    for name in ("TFLM_DIR", "TFLM_LIB", "arena"):
+        if name in arguments and engine != TFLM:
+            raise UsageError(f"{name}= is for engine={TFLM}", f"scons engine={TFLM} {name}=...")
+
+
+def _check_compiler(board: Board) -> None:
+    """Raise UsageError where TensorFlow Lite Micro cannot be linked: it is written in C++."""
+    if board.core.architecture == "riscv":
+        raise UsageError(
+            f"engine={TFLM} is not for board '{board.name}': {board.core.toolchain} has no C++ "
+            "headers with picolibc",
+            "leave engine= out, or take a board with an Arm core",
+        )
+
+
+def _arena(value: str) -> int | None:
+    if not value:
+        return None
+    if not (value.isascii() and value.isdecimal()) or not 0 < int(value) <= _LARGEST_ARENA:
+        raise UsageError(f"arena={value} is no size of an arena", f"bytes, up to {_LARGEST_ARENA}")
+    return int(value)
 
 
 def _choice(name: str, value: str, valid: "Mapping[str, bool] | tuple[str, ...]") -> str:

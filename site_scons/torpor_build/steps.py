@@ -172,12 +172,12 @@ def _ours(env: Any, optimisation: str) -> Any:
     return env
 
 
-def firmware_objects(objects: Objects, app: App) -> list[Any]:
-    """Compile what applications without bootloader have in common."""
+def firmware_objects(objects: Objects, app: App, infer: list[Any]) -> list[Any]:
+    """Compile what applications without bootloader have in common; `infer` runs their models."""
     return [
         *objects.folders("app", "app/alone", "core", "wire"),
         *objects.port(*app.drivers),
-        *objects.folders(*INFER),
+        *infer,
         *objects.generated("board.c", "wire_records.c"),
         *objects.libraries("zcbor"),
     ]
@@ -348,19 +348,42 @@ class PlanFiles:
 
 
 def compiled(env: Any, options: Options, model: Any, out: str) -> PlanFiles:
-    """Declare the plan and the files made from it."""
+    """Declare the plan for our own engine and the files made from it."""
+    words = ["--target", options.board.core.plan_targets[0]]
+    return plan_files(env, options, model, out, words)
+
+
+def plan_files(  # noqa: PLR0917 - as compiled()
+    env: Any,
+    options: Options,
+    model: Any,
+    out: str,
+    words: list[str],
+    needs: tuple[Any, ...] = (),
+    note: str = "",
+) -> PlanFiles:
+    """Declare a plan and the files made from it, in the folder `out`.
+
+    Args:
+        env: of the build.
+        options: of the user.
+        model: a node, the quantized model.
+        out: the folder.
+        words: for `torpor compile`, besides those that every plan has.
+        needs: what it depends on besides.
+        note: shown behind the name.
+    """
     labels = _labels(options)
-    arguments = [model.abspath, f"--name={options.model.stem}"]
-    arguments += ["--target", options.board.core.plan_targets[0]]
+    arguments = [model.abspath, f"--name={options.model.stem}", *words]
     arguments += [f"--labels={labels}"] if labels else []
     arguments += ["--keep-input"] if _keeps_input(options) else []
     reference = [options.model / "reference.json"] if options.app.is_wake else []
     reference = [path for path in reference if path.is_file()]
     arguments += [f"--reference={path}" for path in reference]
     names = ["plan.bin", "plan.c", "kernels.txt", "report.json"]
-    step = torpor("  compile $TARGET", "compile", *arguments)
+    step = torpor(f"  compile $TARGET{note}", "compile", *arguments)
     plan = env.Command([f"{out}/{name}" for name in names], model, step)
-    env.Depends(plan, [*tool_sources(*COMPILE), ours("firmware/infer/plan.h")])
+    env.Depends(plan, [*tool_sources(*COMPILE), ours("firmware/infer/plan.h"), *needs])
     env.Depends(plan, [ours("firmware/stats/drift.h"), *(env.fs.File(str(p)) for p in reference)])
     env.Clean(plan, f"{plan[0]}.log")
     return PlanFiles(*plan[:3])
@@ -450,15 +473,19 @@ def measured(  # noqa: PLR0917 - as linked()
     report: str,
     link: int | None = None,
     app: App | None = None,
+    engine: tuple[Any, ...] | None = None,
 ) -> Any:
     """Declare `report`: the build fails here if a program is over its budget.
 
     Arguments as those of `linked`; `app` may declare calls that the compiler does not see.
+    `engine`: TensorFlow Lite Micro runs the model; a node, what was measured of it, if anything.
     """
     action = Action(_measure, "  measure $SOURCE")
     own = None if app is None or app.is_ours else (app.calls, str(app.file))
-    facts = {"MEASURED_BOARD": board, "LINK_ADDRESS": link, "OWN_CALLS": own}
+    facts: dict[str, Any] = {"MEASURED_BOARD": board, "LINK_ADDRESS": link, "OWN_CALLS": own}
+    facts["MEASURED_ENGINE"] = None if engine is None else [str(node) for node in engine]
     node = env.Command(report, elf, action, **facts)
+    env.Depends(node, list(engine or ()))
     env.Depends(node, [env.fs.File(str(app.file))] if app else [])
     tools = [*tool_sources("footprint", "board"), ours("site_scons/torpor_build/budget.py")]
     toml = ours(f"boards/{board.name}/board.toml")
@@ -477,4 +504,5 @@ def _measure(target: list[Any], source: list[Any], env: Any) -> None:
         env["LINK_ADDRESS"],
         Path(str(target[0])),
         env["OWN_CALLS"],
+        env["MEASURED_ENGINE"],
     )

@@ -11,7 +11,7 @@ from SCons.Script import GetOption
 
 from torpor.board import Board
 from torpor.errors import DeviceError, UsageError
-from torpor.paths import ROOT
+from torpor.paths import ROOT, TORPOR, variant
 from torpor_build import all_boards, size
 from torpor_build.options import DEMO, SERVE, Options
 from torpor_build.terminal import Terminal, call
@@ -56,11 +56,16 @@ def _run_words(options: Options, elf: str) -> list[str]:
     if options.run_kind == DEMO:
         words = ["demo", model.name, "--bits", str(options.bits), "--elf", elf]
     elif options.app.name == SERVE:
-        file = model if not options.bits else Path(f"build/models/{options.variant}.tflite")
+        name = f"{variant(model.name, options.bits)}.tflite"
+        file = Path("build/models") / name if options.bits else model
         words = ["verify", str(file), "--inputs", "5"]
     else:
         words = ["emulate", "--show", "--elf", elf]
-    return [*words, "--board", board]
+    return [*words, "--board", board, *_engine_words(options)]
+
+
+def _engine_words(options: Options) -> list[str]:
+    return [] if options.engine == TORPOR else ["--engine", options.engine]
 
 
 def _lane(options: Options) -> str:
@@ -78,7 +83,7 @@ def _test(options: Options) -> int:
             "connect one that runs torpor: scons ... test port=/dev/ttyACM0",
         )
     command = ["pytest", "-q", "tests/lanes", "--device", _lane(options)]
-    return _python(command, cwd=ROOT)
+    return _python([*command, *_engine_words(options)], cwd=ROOT)
 
 
 def _monitor(options: Options) -> int:

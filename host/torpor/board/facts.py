@@ -112,6 +112,7 @@ class Models:
     """What images keep ready for models that come later."""
 
     reserve: tuple[str, ...] = ()  # kernels: "CONV_2D_S8", ...
+    reserve_tflm: tuple[str, ...] = ()  # registrations, with engine=tflm: "CONV_2D", ...
     arena: int = 0  # bytes at least
 
 

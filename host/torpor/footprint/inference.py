@@ -7,14 +7,16 @@ member of a library counts if the object that made the linker take it does; obje
 application come first on the linker's command line.
 """
 
+import json
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from torpor.footprint.callgraph import CallGraph, StackAnalysis
+from torpor.footprint.engine import EngineStack
 from torpor.footprint.mapfile import Piece, library_members, loaded_objects, pieces
-from torpor.footprint.measure import CALLS_TOML, symbol_sizes
+from torpor.footprint.measure import CALLS_TOML, engine_entries, symbol_sizes
 from torpor.paths import ROOT
 
 ENTRIES = ("infer_check", "infer_init", "infer_invoke")
@@ -75,7 +77,7 @@ def measure_inference(elf: Path, *, stack: bool) -> InferenceBytes:
         rodata=_sum(own, "rodata"),
         model=symbols.get("torpor_plan", 0),
         ram=_sum(own, "ram"),
-        stack=_stack(text, symbols) if stack else None,
+        stack=_stack(text, symbols, _engine(elf)) if stack else None,
     )
 
 
@@ -108,10 +110,19 @@ def _kinds(section: str) -> tuple[str, ...]:
     return next(found, ())
 
 
-def _stack(text: str, symbols: Iterable[str]) -> int:
+def _engine(elf: Path) -> EngineStack | None:
+    """Return what the build knows of TensorFlow Lite Micro's stack; None with our own engine."""
+    report = elf.parent / "footprint.json"
+    content = json.loads(report.read_text()) if report.is_file() else {}
+    known = content.get("engine_stack_bytes")
+    return None if known is None else EngineStack(known, content["engine_stack_basis"])
+
+
+def _stack(text: str, symbols: Iterable[str], engine: EngineStack | None) -> int:
     declared = tomllib.loads(CALLS_TOML.read_text())
     graph = CallGraph()
     for obj in loaded_objects(text):
         graph.add((ROOT / obj).with_suffix(".ci").read_text())
-    analysis = StackAnalysis(graph, symbols, declared["targets"], declared["library"])
+    tables = (declared["targets"], declared["library"])
+    analysis = StackAnalysis(graph, symbols, *tables, measured=engine_entries(declared, engine))
     return max(analysis.deepest(entry).bytes for entry in ENTRIES)

@@ -4,7 +4,7 @@
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -15,6 +15,7 @@ from torpor.board import Board
 from torpor.errors import BudgetError
 from torpor.footprint.callgraph import CallGraph, StackAnalysis, worst_case
 from torpor.footprint.calls import Calls
+from torpor.footprint.engine import EngineStack
 from torpor.footprint.mapfile import Piece, pieces
 from torpor.paths import FIRMWARE
 
@@ -27,6 +28,8 @@ _GENERATED = {
     "key.o": "update",
     "features.o": "drivers",
 }
+_COMPILERS = ("libc", "libc_nonshared", "libgcc", "libgcc_eh", "libm", "libmvec")
+"""The archives that every compiler brings; any other is the user's TensorFlow Lite Micro."""
 _SHF_WRITE, _SHF_ALLOC = 1, 2
 
 
@@ -44,6 +47,8 @@ class Footprint:
         stack_path: the functions of the deepest stack.
         flash_parts: part of the firmware -> bytes of flash; `ram_parts` likewise.
         kernels: operator name -> bytes of its kernel.
+        engine_stack_bytes: part of stack_bytes that TensorFlow Lite Micro takes; None with our own
+            engine. `engine_stack_basis` says how that is known: "measured" or "assumed".
     """
 
     flash_bytes: int
@@ -56,14 +61,21 @@ class Footprint:
     flash_parts: dict[str, int]
     ram_parts: dict[str, int]
     kernels: dict[str, int]
+    engine_stack_bytes: int | None = None
+    engine_stack_basis: str = ""
 
     def to_json(self) -> str:
         """Return the content of footprint.json."""
         return json.dumps(asdict(self), indent=1) + "\n"
 
 
-def measure(
-    elf: Path, map_text: str, graphs: Iterable[str], board: Board, calls: Calls | None = None
+def measure(  # noqa: PLR0917 - what is known of a program
+    elf: Path,
+    map_text: str,
+    graphs: Iterable[str],
+    board: Board,
+    calls: Calls | None = None,
+    engine: EngineStack | None = None,
 ) -> Footprint:
     """Measure a firmware.
 
@@ -73,6 +85,7 @@ def measure(
         graphs: contents of the .ci files of its objects.
         board: what it was built for; without memories the stack is not analysed.
         calls: of an application elsewhere; None: it is one of firmware/app.
+        engine: what TensorFlow Lite Micro takes; None: our own engine runs the model.
 
     Raises:
         BudgetError: the stack has no bound that could be found.
@@ -82,7 +95,7 @@ def measure(
         flash, ram = _sizes(image)
         symbols = _symbols(image)
     placed = list(pieces(map_text))
-    stack = _stack(graphs, set(symbols), board, calls) if board.memory else None
+    stack = _stack(graphs, set(symbols), board, calls, engine) if board.memory else None
     model = symbols.get("torpor_plan", 0)
     return Footprint(
         flash_bytes=flash,
@@ -95,6 +108,8 @@ def measure(
         flash_parts=_parts(p for p in placed if p.output in _FLASH),
         ram_parts=_parts(p for p in placed if p.output in _RAM),
         kernels=_kernels(placed),
+        engine_stack_bytes=engine.bytes if engine and stack else None,
+        engine_stack_basis=engine.basis if engine and stack else "",
     )
 
 
@@ -154,7 +169,13 @@ def _symbols(image: Any) -> dict[str, int]:
     return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
 
 
-def _stack(graphs: Iterable[str], linked: set[str], board: Board, calls: Calls | None) -> Any:
+def _stack(
+    graphs: Iterable[str],
+    linked: set[str],
+    board: Board,
+    calls: Calls | None,
+    engine: EngineStack | None,
+) -> Any:
     declared, core = tomllib.loads(CALLS_TOML.read_text(encoding="utf-8")), board.core
     graph = CallGraph()
     for text in graphs:
@@ -162,8 +183,14 @@ def _stack(graphs: Iterable[str], linked: set[str], board: Board, calls: Calls |
     own = calls.tables if calls else {}
     tables = ({**declared[t], **own.get(t, {})} for t in ("targets", "library", "recursion"))
     where = calls.where if calls else "firmware/calls.toml"
-    analysis = StackAnalysis(graph, linked, *tables, where=where)
+    measured = engine_entries(declared, engine)
+    analysis = StackAnalysis(graph, linked, *tables, where=where, measured=measured)
     return worst_case(analysis, declared["start"][core.architecture], declared["frame"][core.name])
+
+
+def engine_entries(declared: Mapping[str, Any], engine: EngineStack | None) -> dict[str, int]:
+    """Return the functions through which TensorFlow Lite Micro is reached, with their stack."""
+    return dict.fromkeys(declared["measured"]["tflm"], engine.bytes) if engine else {}
 
 
 def _parts(placed: Iterable[Piece]) -> dict[str, int]:
@@ -177,9 +204,14 @@ def _parts(placed: Iterable[Piece]) -> dict[str, int]:
 
 def part_of(obj: str) -> str:
     """Return which part of the firmware an object file belongs to: "app", "infer", "libc" ..."""
-    if ".a(" in obj or not obj.startswith("build"):
+    archive, is_member, _ = obj.rpartition(".a(")
+    if is_member and PurePath(archive).name not in _COMPILERS:
+        return "tflm"
+    if is_member or not obj.startswith("build"):
         return "libc"
     path = PurePath(obj)
+    if "/obj/infer/tflm/" in obj:
+        return "tflm"
     if path.name in ("plan.o", "model.o") and path.parent.name == "obj":
         return {"plan.o": "plan", "model.o": "arena"}[path.name]
     if "gen" in path.parts:

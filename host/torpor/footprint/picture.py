@@ -19,6 +19,8 @@ def summary(footprint: Footprint, board: Board) -> str:
     ]
     if footprint.stack_bytes is not None:
         parts.append(_share("stack", footprint.stack_bytes, budget.stack if budget else None))
+    if footprint.engine_stack_bytes is not None:
+        parts.append(f"(TFLM {footprint.engine_stack_bytes} {footprint.engine_stack_basis})")
     return "  ".join(parts)
 
 
