@@ -71,7 +71,7 @@ def words_of(names: Iterable[str]) -> list[int]:
     return words
 
 
-def source(names: Iterable[str]) -> str:
+def resolver_source(names: Iterable[str]) -> str:
     """Return the text of resolver.cc for a firmware that has to run what needs `names`."""
     chosen = registered(names)
     have = with_special(entry.name for entry in chosen)
