@@ -3,13 +3,15 @@
 
 Checks the system's programs and files (tools/needs.txt), the Python packages that torpor needs,
 the C that firmware takes from others (firmware/third_party.toml), and what only some need:
-TensorFlow (to train), Renode (a second emulator) and pyOCD (boards with a probe). Exits 3 if
-something that is not optional is missing.
+TensorFlow (to train), Renode (a second emulator) and pyOCD (boards with a probe). Where TFLM_DIR is
+set: the tree of TensorFlow Lite Micro and the archives in it. Exits 3 if something that is not
+optional is missing.
 """
 
 import argparse
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,10 +25,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from torpor.errors import TorporError
 from torpor.paths import ROOT
+from torpor.tflm import tree
+from torpor.tflm.archive import read_archive
 from torpor.third_party import archive_problem, pins
 
 SETUP_HINT = "tools/setup"
+_ENGINE = "engine=tflm"
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,41 @@ def check_optional() -> list[Check]:
     ]
 
 
+def check_tflm(tflm_dir: str | None) -> list[Check]:
+    """Return the checks of what TFLM_DIR names, if it is set: the tree, and each archive in it."""
+    if not tflm_dir:
+        return []
+    try:
+        root = tree.tree(tflm_dir)
+        tree.include_paths(root)
+        found = tree.archives(root)
+    except TorporError as error:
+        return [Check("TFLM_DIR", False, "", _ENGINE, error.message, optional=True)]
+    get = f"{root}: {tree.DOCUMENTS[0]}"
+    return [
+        Check("TFLM_DIR", bool(found), tree.version(root), _ENGINE, get, optional=True),
+        *(_check_archive(root, path) for path in found),
+    ]
+
+
+def _check_archive(root: Path, path: Path) -> Check:
+    name, where = "TFLM archive", str(path.relative_to(root))
+    try:
+        archive = read_archive(path)
+    except TorporError as error:
+        return Check(name, False, "", _ENGINE, error.message, optional=True)
+    if not archive.has_interpreter:
+        return Check(name, False, "", where, "it has no tflite::MicroInterpreter", optional=True)
+    return Check(name, True, archive.kernels, f"{where}: {archive}", "", optional=True)
+
+
 def all_checks() -> list[Check]:
     """Return every check, the optional ones last."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needs = (ROOT / "tools" / "needs.txt").read_text()
     packages = check_packages(project["dependencies"])
-    return [*check_needs(needs), *packages, *check_third_party(), *check_optional()]
+    tflm = check_tflm(os.environ.get("TFLM_DIR"))
+    return [*check_needs(needs), *packages, *check_third_party(), *check_optional(), *tflm]
 
 
 def _state(check: Check) -> str:
