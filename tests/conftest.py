@@ -10,6 +10,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from torpor.paths import ENGINES, TORPOR
+
 settings.register_profile(
     "same",
     derandomize=True,
@@ -31,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DEVICE",
         help="native, qemu:BOARD, renode:BOARD, serial:PORT or all, for tests/lanes; default: "
         "native, two in QEMU, all in Renode",
+    )
+    group.addoption(
+        "--engine",
+        choices=ENGINES,
+        default=TORPOR,
+        help="what runs the models, for tests/lanes; tflm needs the environment variable TFLM_DIR",
     )
     group.addoption(
         "--power-cycle",

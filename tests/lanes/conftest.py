@@ -17,7 +17,8 @@ from tests.lanes.stand import Stand, stand
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "lane" not in metafunc.fixturenames:
         return
-    lanes = chosen(metafunc.config.getoption("device"))
+    option = metafunc.config.getoption
+    lanes = chosen(option("device"), option("engine"))
     params = [pytest.param(lane, id=lane.name, marks=_marks(lane)) for lane in lanes]
     metafunc.parametrize("lane", params, scope="session")
 
@@ -46,7 +47,7 @@ def _stand(
 ) -> AbstractContextManager[Stand]:
     if lane.missing:
         if request.config.getoption("device"):
-            pytest.fail(f"--device {lane.name}: {lane.missing}")
+            pytest.fail(f"--device {lane.device}: {lane.missing}")
         pytest.skip(lane.missing)
     power = shlex.split(request.config.getoption("power_cycle"))
     return stand(lane, power, skip_idle=skip_idle)
@@ -56,7 +57,7 @@ def _stand(
 def seen(lane: Lane, request: pytest.FixtureRequest) -> Iterator[Observations]:
     """What the test observes; a test that has failed has observed nothing of use."""
     it = request.getfixturevalue("fast_bench" if "fast_bench" in request.fixturenames else "bench")
-    of, of_models = kit.source_hash(it.board), kit.models_hash()
+    of, of_models = kit.source_hash(it.board, lane.engine), kit.models_hash()
     observed = Observations(lane.name, _name(request.node, lane), of, of_models)
     failed = request.session.testsfailed
     yield observed

@@ -4,6 +4,7 @@
 
 import functools
 import hashlib
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from torpor.image.keys import development_key
 from torpor.image.parse import parse
 from torpor.image.version import Version
 from torpor.model import load_model, to_codes
-from torpor.paths import FIRMWARE
+from torpor.paths import FIRMWARE, TORPOR
 
 MODEL = "motion"
 WINDOWS = 16
@@ -53,16 +54,16 @@ def images(board: str, app: firmware.App = firmware.SERVE) -> Images:
     return firmware.build_images(load_board(board), MODEL, app=app, quiet=True)
 
 
-def firmware_elf(board: str, kind: str, slot: int) -> Path:
+def firmware_elf(board: str, kind: str, slot: int, engine: str = TORPOR) -> Path:
     """Return the ELF that an image is made of."""
-    app = firmware.WAKE if kind == "wake" else firmware.SERVE
+    app = firmware.App("wake" if kind == "wake" else "serve", engine=engine)
     return images(board, app).firmware(slot).with_suffix(".elf")
 
 
 @functools.cache
-def firmware_image(board: str, kind: str, slot: int) -> Signed:
+def firmware_image(board: str, kind: str, slot: int, engine: str = TORPOR) -> Signed:
     """Return a firmware for a slot: a key of VERSIONS."""
-    elf = firmware_elf(board, kind, slot)
+    elf = firmware_elf(board, kind, slot, engine)
     contents = contents_of(parse(elf.with_suffix(".bin").read_bytes()))
     codes = {"hung": ENDLESS, "crashing": UNDEFINED}
     if kind in codes:
@@ -71,15 +72,19 @@ def firmware_image(board: str, kind: str, slot: int) -> Signed:
 
 
 @functools.cache
-def plan(bits: int) -> Firmware:
-    """Return the build that a model's plan is taken from: plans are the same for every board."""
-    return firmware.build("native", MODEL, bits, quiet=True)
+def plan(bits: int, board: str = "native", engine: str = TORPOR) -> Firmware:
+    """Return the build that a model's plan is taken from.
+
+    Ours are the same for every board. Those for TensorFlow Lite Micro have the arena of one board.
+    """
+    of = "native" if engine == TORPOR else board
+    return firmware.build(of, MODEL, bits, app=firmware.App(engine=engine), quiet=True)
 
 
 @functools.cache
-def model_image(bits: int) -> Signed:
+def model_image(bits: int, board: str = "native", engine: str = TORPOR) -> Signed:
     """Return a model as an image: version 8.0.0 or 4.0.0."""
-    contents = model(plan(bits).plan, None)
+    contents = model(plan(bits, board, engine).plan, None)
     return _signed(sign(contents, development_key(), Version.parse(f"{bits}.0.0")))
 
 
@@ -94,15 +99,19 @@ def held_out(bits: int) -> Held:
     return Held(tuple(c.tobytes() for c in codes), tuple(outputs))
 
 
-def source_hash(board: Board) -> str:
+def source_hash(board: Board, engine: str = TORPOR) -> str:
     """Return what a run depends on: the images that it is about."""
-    parts = [firmware_image(board.name, kind, slot).data for kind in VERSIONS for slot in range(2)]
+    works = itertools.product(VERSIONS, range(2))
+    parts = [firmware_image(board.name, kind, slot, engine).data for kind, slot in works]
     return hashlib.sha256(b"".join([*parts, models_hash().encode()])).hexdigest()
 
 
 @functools.cache
 def models_hash() -> str:
-    """Return what a run depends on, on every lane: the models, and what the device does."""
+    """Return what a run depends on, on every lane and with every engine.
+
+    The models, and what the device does.
+    """
     parts = [model_image(bits).data for bits in (8, 4)]
     sources = sorted(p for p in FIRMWARE.rglob("*") if p.suffix in (".c", ".h", ".toml"))
     parts += [path.read_bytes() for path in sources]

@@ -3,11 +3,15 @@
 """Where the tests of this folder run: --device native, qemu:BOARD, renode:BOARD, serial:PORT."""
 
 import difflib
+import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torpor.board import Board, board_names, load_board
+from torpor.errors import TorporError
+from torpor.paths import TFLM, TORPOR
+from torpor.tflm.tree import find
 
 KINDS = ("native", "qemu", "renode", "serial")
 ALL = "all"
@@ -21,14 +25,21 @@ class Lane:
     """One device to test.
 
     Attributes:
-        name: as given with --device, and in the ids of tests.
+        device: as given with --device.
         kind: of KINDS.
         what: the board's name; the port of a serial lane.
+        engine: what runs the models: --engine.
     """
 
-    name: str
+    device: str
     kind: str
     what: str
+    engine: str = TORPOR
+
+    @property
+    def name(self) -> str:
+        """What it is called in the ids of tests and in fingerprints."""
+        return self.device if self.engine == TORPOR else f"{self.device}+{self.engine}"
 
     @property
     def board(self) -> Board:
@@ -43,21 +54,29 @@ class Lane:
             return ""
         emulator = self.board.emulator
         assert emulator
-        if self.kind == "native" or shutil.which(emulator.program):
-            return ""
-        return f"{emulator.program} is not installed ({emulator.package})"
+        if self.kind != "native" and not shutil.which(emulator.program):
+            return f"{emulator.program} is not installed ({emulator.package})"
+        return _no_tflm(self.board) if self.engine == TFLM else ""
 
 
-def chosen(devices: Sequence[str]) -> list[Lane]:
+def _no_tflm(board: Board) -> str:
+    """Return why firmware of a board cannot have TensorFlow Lite Micro here, or ""."""
+    try:
+        find(os.environ.get("TFLM_DIR"), os.environ.get("TFLM_LIB"), board.core)
+    except TorporError as error:
+        return error.message
+    return ""
+
+
+def chosen(devices: Sequence[str], engine: str = TORPOR) -> list[Lane]:
     """Return the lanes that --device names: of all those that emulators stand for, or the default.
 
     Raises:
         ValueError: there is no such; with what there is.
     """
-    if ALL in devices:
-        return all_lanes()
     usual = [lane for lane in all_lanes() if lane.name in DEFAULT or lane.kind == "renode"]
-    return [parse(text) for text in devices] or usual
+    lanes = all_lanes() if ALL in devices else [parse(text) for text in devices] or usual
+    return [replace(lane, engine=engine) for lane in lanes]
 
 
 def parse(text: str) -> Lane:

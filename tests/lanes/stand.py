@@ -17,7 +17,7 @@ from tests.lanes.kit import Signed
 from tests.lanes.lane import Lane
 from torpor import emulate
 from torpor.board import Board, load_board, regions
-from torpor.emulate import FlashFile
+from torpor.emulate import FlashFile, firmware
 from torpor.link import DeviceClient, Transport, open_transport
 from torpor.update.journal import Event, decode
 from torpor.update.state import MODEL_SLOTS
@@ -32,6 +32,7 @@ class Stand:
 
     Attributes:
         board: what it is.
+        engine: what runs its models.
         transport: its serial port.
         smp: its management.
         hang_ends: a hang ends by the device's own watchdog.
@@ -39,8 +40,9 @@ class Stand:
         press_reset: presses the reset button; None: nobody can.
     """
 
-    def __init__(self, board: Board, transport: Transport) -> None:
+    def __init__(self, board: Board, transport: Transport, engine: str) -> None:
         self.board = board
+        self.engine = engine
         self.transport = transport
         self.smp = Smp(cast(Any, self))  # which wants a serial port, not a whole emulator
         self.hang_ends = board.watchdog is not None
@@ -78,7 +80,7 @@ class Stand:
     def firmware(self, kind: str) -> tuple[int, Signed]:
         """Return a free slot and the image that fits there."""
         slot = self.free(FIRMWARE)
-        return slot, kit.firmware_image(self.board.name, kind, slot)
+        return slot, kit.firmware_image(self.board.name, kind, slot, self.engine)
 
     def bring(self, slot: int, image: Signed) -> None:
         """Send an image, and put it on trial."""
@@ -125,21 +127,22 @@ def stand(lane: Lane, power: Sequence[str], *, skip_idle: bool = False) -> Itera
         power: a command that takes a board's power away and gives it back; empty: there is none.
         skip_idle: time jumps to what happens next, where an emulator can do that.
     """
-    made = _on_a_cable(lane.what, power) if lane.kind == "serial" else _emulated(lane, skip_idle)
+    made = _on_a_cable(lane, power) if lane.kind == "serial" else _emulated(lane, skip_idle)
     with made as it:
         yield it
 
 
 @contextmanager
 def _emulated(lane: Lane, skip_idle: bool) -> Iterator[Stand]:
-    board, boot = lane.board, kit.images(lane.what).boot
+    board, app = lane.board, firmware.App(engine=lane.engine)
+    boot = kit.images(lane.what, app).boot
     assert board.emulator
     skip_idle = skip_idle and board.emulator.icount_shift is not None
     with tempfile.TemporaryDirectory(prefix="torpor-") as folder:
         flash = Path(folder) / "flash"
-        FlashFile(board, flash).restore(_in_the_field(board.name))
+        FlashFile(board, flash).restore(_in_the_field(board.name, app))
         with emulate.start(board, boot, flash=flash, skip_idle=skip_idle) as emulator:
-            it = Stand(board, emulator.transport)
+            it = Stand(board, emulator.transport, lane.engine)
             it.power_cycle, it.press_reset = emulator.power_cut, emulator.reset
             it.hang_ends = it.hang_ends and not _watchdog_is_missing(lane)
             it.smp.listen("torpor on")
@@ -152,28 +155,28 @@ def _watchdog_is_missing(lane: Lane) -> bool:
 
 
 @functools.cache
-def _in_the_field(name: str) -> bytes:
+def _in_the_field(name: str, app: firmware.App) -> bytes:
     """Return the flash of a device that has confirmed its first firmware."""
     board = load_board(name)
-    image = kit.firmware_image(name, "old", 0)
+    image = kit.firmware_image(name, "old", 0, app.engine)
     assert board.flash
     with tempfile.TemporaryDirectory(prefix="torpor-") as folder:
         flash = FlashFile(board, Path(folder) / "flash")
         flash.program(regions(board)[1].address - board.flash.origin, image.data)
-        with emulate.start(board, kit.images(name).boot, flash=flash.path) as emulator:
-            it = Stand(board, emulator.transport)
+        with emulate.start(board, kit.images(name, app).boot, flash=flash.path) as emulator:
+            it = Stand(board, emulator.transport, app.engine)
             it.smp.listen("torpor on")
             it.until(lambda: it.state(FIRMWARE)["confirmed"] == 0)
         return flash.read()
 
 
 @contextmanager
-def _on_a_cable(port: str, power: Sequence[str]) -> Iterator[Stand]:
+def _on_a_cable(lane: Lane, power: Sequence[str]) -> Iterator[Stand]:
     """It has to run firmware of ours with slots: `torpor flash` brings it."""
-    transport = open_transport(port)
+    transport = open_transport(lane.what)
     try:
-        nobody = Stand(load_board("native"), transport)  # until it has said what it is
-        it = Stand(load_board(str(nobody.smp.status()["board"])), transport)
+        nobody = Stand(load_board("native"), transport, lane.engine)  # until it has said what it is
+        it = Stand(load_board(str(nobody.smp.status()["board"])), transport, lane.engine)
         if power:
             it.power_cycle = lambda: _switch(power, it)
         if not _serves(it):
@@ -187,8 +190,8 @@ def _serves(it: Stand) -> bool:
     """Return whether it runs firmware of this very build that answers a host."""
     slot = it.running(FIRMWARE)
     hashes = {bytes(image["hash"]) for image in it.smp.ask(0, 1, 0)["images"]}
-    wanted = (kit.firmware_image(it.board.name, kind, slot).hash for kind in ("old", "new"))
-    return any(one in hashes for one in wanted) and it.state(FIRMWARE)["trial"] == NO_SLOT
+    images = (kit.firmware_image(it.board.name, kind, slot, it.engine) for kind in ("old", "new"))
+    return any(image.hash in hashes for image in images) and it.state(FIRMWARE)["trial"] == NO_SLOT
 
 
 def _switch(power: Sequence[str], it: Stand) -> None:

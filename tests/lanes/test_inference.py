@@ -18,7 +18,8 @@ MEAN_GAP = 500  # bytes between two that are damaged
 def test_it_says_who_it_is(bench: Stand, seen: Observations) -> None:
     hello = bench.client().hello()
     assert (hello.board, hello.model, hello.plan_status) == (bench.board.name, kit.MODEL, 0)
-    assert hello.plan_crc == zlib.crc32(kit.plan(8).plan)
+    assert hello.engine == bench.engine
+    assert hello.plan_crc == zlib.crc32(kit.plan(8, bench.board.name, bench.engine).plan)
     assert hello.timer_hz == bench.board.timer.hz
     seen.see("hello", [hello.board, hello.model, hello.plan_crc, hello.arena_bytes])
 

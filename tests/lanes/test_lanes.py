@@ -4,6 +4,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,18 @@ from tests.lanes import fingerprint
 from tests.lanes.fingerprint import Observations, file_of
 from tests.lanes.lane import DEFAULT, all_lanes, chosen, parse
 from torpor.board import board_names, load_board
-from torpor.paths import ROOT
+from torpor.paths import ROOT, TFLM, TORPOR
+
+
+def pytest_of(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the tests of a lane, as a user does."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "tests/lanes/test_inference.py", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
 
 
 def test_every_board_that_is_emulated_and_updated_is_a_lane() -> None:
@@ -31,18 +43,38 @@ def test_a_port_is_a_lane_whatever_its_name() -> None:
 
 @pytest.mark.parametrize("text", ["qemu:mps2_an368", "serial:", "simulator", "renode:microbit"])
 def test_a_device_that_there_is_not_is_a_mistake_in_one_line(text: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "tests/lanes/test_inference.py", "--device", text],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    done = pytest_of("--device", text)
     assert done.returncode == 4
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
     assert len(errors) == 1 and f"no device '{text}'" in errors[0]
     if text == "qemu:mps2_an368":
         assert "did you mean qemu:mps2_an386?" in errors[0]
+
+
+# ---- engines
+
+
+def test_a_lane_with_another_engine_has_a_name_of_its_own() -> None:
+    (ours,), (theirs,) = chosen(["qemu:mps2_an386"]), chosen(["qemu:mps2_an386"], TFLM)
+    assert (ours.name, theirs.name) == ("qemu:mps2_an386", "qemu:mps2_an386+tflm")
+    assert theirs.board == ours.board
+    assert file_of(theirs.name, "a test") != file_of(ours.name, "a test")
+    assert {lane.engine for lane in (*chosen([], TFLM), *chosen(["all"], TFLM))} == {TFLM}
+
+
+def test_a_lane_without_tensorflow_lite_micro_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TFLM_DIR", raising=False)
+    (theirs,) = chosen(["native"], TFLM)
+    assert "TFLM_DIR" in theirs.missing
+    assert replace(theirs, engine=TORPOR).missing == ""
+
+
+def test_an_engine_that_there_is_not_is_refused_before_anything_runs() -> None:
+    done = pytest_of("--engine", "tflite")
+    assert done.returncode == 4
+    assert "invalid choice: 'tflite'" in done.stderr
 
 
 # ---- fingerprints

@@ -75,7 +75,8 @@ def press_until_it_is_back(bench: Stand) -> None:
 def function_of(bench: Stand, kind: str, slot: int, end: Event) -> str | None:
     if end.pc is None:
         return None
-    name = Symbols.read(kit.firmware_elf(bench.board.name, kind, slot)).name(end.pc)
+    elf = kit.firmware_elf(bench.board.name, kind, slot, bench.engine)
+    name = Symbols.read(elf).name(end.pc)
     return name and name.partition("+")[0]
 
 
@@ -163,7 +164,7 @@ def check_refused(bench: Stand, slot: int, data: bytes) -> None:
 def test_a_model_is_switched_between_two_inferences(bench: Stand, seen: Observations) -> None:
     client, small = bench.client(), kit.held_out(4)
     for bits in (4, 8):
-        held, image = kit.held_out(bits), kit.model_image(bits)
+        held, image = kit.held_out(bits), kit.model_image(bits, bench.board.name, bench.engine)
         slot = bench.free(MODEL)
         bench.bring(slot, image)
         bench.until_confirmed(MODEL, slot)

@@ -4,10 +4,14 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from torpor.errors import UsageError, unknown_name
+from torpor.board import Board
+from torpor.errors import unknown_name
 from torpor.paths import ENGINES, TFLM, TORPOR
+
+if TYPE_CHECKING:
+    from torpor.tflm.tree import Tflm
 
 
 def add_engine_argument(parser: argparse._ActionsContainer) -> None:
@@ -52,17 +56,26 @@ def known_engines(words: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known_engine(word.strip()) for word in words.split(",")))
 
 
-def need(engines: Sequence[str]) -> None:
-    """Return if firmware with these engines can be built here.
+def need(engine: str, board: Board) -> None:
+    """Return if firmware of a board can have an engine here.
 
     Raises:
-        UsageError: it is not known where TensorFlow Lite Micro lies.
+        TorporError: TensorFlow Lite Micro is not there, or none that fits the board.
     """
-    if TFLM in engines and not os.environ.get("TFLM_DIR"):
-        raise UsageError(
-            "TFLM_DIR is not set: it names the tree of TensorFlow Lite Micro, with its library",
-            "in it tensorflow/lite/micro/cortex_m_generic/README.md says how that is built",
-        )
+    if engine == TFLM:
+        found_tflm(board)
+
+
+def found_tflm(board: Board) -> "Tflm":
+    """Return the TensorFlow Lite Micro that the build links into firmware of a board.
+
+    Raises:
+        UsageError: there is none, none that fits the board, or more than one.
+        TorporError: it cannot be read.
+    """
+    from torpor.tflm.tree import find  # noqa: PLC0415 - not needed by most
+
+    return find(os.environ.get("TFLM_DIR"), os.environ.get("TFLM_LIB"), board.core)
 
 
 def shown(engine: str) -> str:

@@ -70,7 +70,7 @@ def scene_name(case: Case) -> str:
 def run(args: argparse.Namespace) -> int:
     """Build, emulate, compare, print; 1 if something is not as it must be."""
     board = load_board(args.board)
-    need([args.engine])
+    need(args.engine, board)
     chosen = cases(args.scene, args.seconds)
     with progress(2 * len(chosen), "runs") as show:
         outcomes = compare(board, chosen, show, engine=args.engine)

@@ -33,11 +33,12 @@ from torpor.bench import Measurement, Subject, against, measure, why_not_exact
 from torpor.board import Board, board_names, load_board
 from torpor.cli import read_model, whole_number
 from torpor.cli._beside import BYTES, WORK, Column, Pair, groups, pairs
-from torpor.cli._engine import add_engines_argument, need, shown
+from torpor.cli._engine import add_engines_argument, found_tflm, shown
 from torpor.cli._progress import progress
-from torpor.errors import BudgetError, UnsupportedError, UsageError, unknown_name
+from torpor.errors import BudgetError, TorporError, UnsupportedError, UsageError, unknown_name
 from torpor.model import load_model, model_names
 from torpor.model.reference import QUANTIZED, reference_models
+from torpor.paths import TFLM
 
 ALL = "all"
 REFERENCE = "reference"
@@ -98,11 +99,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure each pair, print, compare; return the exit code."""
-    need(args.engine)
     old = against.read(args.against) if args.against else []
     boards = _boards(args.board or [DEFAULT_BOARD])
+    unfit = _unfit(boards) if TFLM in args.engine else {}
     subjects = _subjects(args.models)
-    rows, refused = _measure_all(subjects, boards, args.engine, args.inputs)
+    works = itertools.product(subjects, boards, args.engine)
+    rows, refused = _measure_all(list(works), unfit, args.inputs)
     _print(rows, args)
     _tell(
         [
@@ -194,19 +196,50 @@ def _meant(word: str) -> list[Subject]:
     return [Subject.of_file(path) for path in reference_models(names)]
 
 
+def _unfit(boards: Sequence[Board]) -> dict[str, str]:
+    """Return the boards that the TensorFlow Lite Micro which is here does not fit, and why.
+
+    Raises:
+        TorporError: it fits none of them.
+    """
+    found: dict[str, TorporError] = {}
+    for board in boards:
+        try:
+            tflm = found_tflm(board)
+        except TorporError as error:
+            found[board.name] = error
+        else:
+            _tell([f"{TFLM} on {board.name}: {tflm.archive.path}, {tflm.archive}, {tflm.version}"])
+    if len(found) == len(boards):
+        raise found[boards[0].name]
+    return {name: error.message for name, error in found.items()}
+
+
 def _measure_all(
-    subjects: Sequence[Subject], boards: Sequence[Board], engines: Sequence[str], inputs: int
+    works: Sequence[tuple[Subject, Board, str]], unfit: dict[str, str], inputs: int
 ) -> tuple[list[Measurement], list[Refusal]]:
-    works = list(itertools.product(subjects, boards, engines))
+    """Measure each model on each board with each engine.
+
+    Args:
+        works: these.
+        unfit: boards that cannot have TensorFlow Lite Micro, and why.
+        inputs: how many are compared.
+    """
     rows, refused = [], []
     with progress(len(works), "measurements") as show:
         for count, (subject, board, engine) in enumerate(works, 1):
             try:
+                _refuse_unfit(engine, unfit.get(board.name, ""))
                 rows.append(measure(subject, board, inputs, engine))
             except (UnsupportedError, BudgetError) as error:
                 refused.append(Refusal(subject.name, board.name, engine, error.message))
             show(count)
     return rows, refused
+
+
+def _refuse_unfit(engine: str, why: str) -> None:
+    if engine == TFLM and why:
+        raise UnsupportedError(why)
 
 
 # ---- what is printed

@@ -304,7 +304,7 @@ def run(args: argparse.Namespace) -> int:
     board, model = load_board(args.board), load_model(args.model)
     model.about.trained("data")
     if not args.elf:
-        need([args.engine])
+        need(args.engine, board)
     widths: tuple[int, ...] = (args.bits,) if args.bits else (8,) if args.json else (8, 4)
     if args.elf:
         widths = (_bits(args.elf),)

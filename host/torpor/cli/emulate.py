@@ -137,7 +137,7 @@ def _elf(args: argparse.Namespace, board: Board) -> Path:
     """Return what is to run, built if need be."""
     if args.elf:
         return Path(args.elf)
-    need([args.engine])
+    need(args.engine, board)
     app, model = firmware.App(args.app, engine=args.engine), _model(args.model)
     if args.flash:
         return _updatable(board, model, args.bits, app, args.flash)

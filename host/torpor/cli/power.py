@@ -88,7 +88,7 @@ def _device(args: argparse.Namespace, board: Board) -> Device:
     scenes.wake_of(model)
     if args.elf:
         return Device(board, model, firmware.existing(args.elf))
-    need([args.engine])
+    need(args.engine, board)
     elf, always = (
         firmware.build(board.name, model.name, args.bits, app=app).elf
         for app in firmware.wake_apps(args.engine)

@@ -133,7 +133,7 @@ def _emulated(
     if args.elf:
         elf = built(board.name, args.model or "", args.bits, args.elf).elf
     else:
-        need([args.engine])
+        need(args.engine, board)
         app = App("wake", engine=args.engine)
         elf = build(board.name, args.model, args.bits, app=app).elf
     fast, shift = args.speed == "fast", shift_of(board)

@@ -56,13 +56,12 @@ def run(args: argparse.Namespace) -> int:
     if args.board not in (HOST, *board_names()):
         raise unknown_name("board", args.board, [HOST, *board_names()])
     if args.board != HOST:
-        load_board(args.board)
+        need(args.engine, load_board(args.board))
     elif args.engine != TORPOR:
         raise UsageError(
             f"engine {args.engine} runs in firmware alone",
             "name a board: --board native, --board mps2_an386",
         )
-    need([args.engine])
     if args.link:
         _check_link(args)
     verdicts = [_verify(path, args) for path in args.models]

@@ -3,8 +3,8 @@
 """Says why an engine cannot run a model, before anything is built: the build only says that."""
 
 from torpor.compile import compile_model
-from torpor.golden import Golden
 from torpor.paths import TFLM
+from torpor.tflm.container import contain_model
 
 
 def refuse_unsupported(tflite: bytes, name: str, engine: str) -> None:
@@ -20,6 +20,6 @@ def refuse_unsupported(tflite: bytes, name: str, engine: str) -> None:
         ModelError: the file is broken.
     """
     if engine == TFLM:
-        Golden(tflite)
+        contain_model(tflite, name=name)
     else:
         compile_model(tflite, name=name)
