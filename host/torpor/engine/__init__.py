@@ -17,7 +17,7 @@ from torpor.engine.library import open_infer
 from torpor.errors import ModelError, TorporError
 from torpor.plan.layout import CONST, OPCODES, record_type, sizeof
 
-__all__ = ["Engine", "TensorInfo", "Verdict", "check", "overlap_distance"]
+__all__ = ["Engine", "TensorInfo", "Verdict", "check", "overlap_distance", "verdict_of"]
 
 Array = NDArray[Any]
 
@@ -75,7 +75,11 @@ class _Memory:
 
 def check(plan: bytes, *, sanitizer: str = "none") -> Verdict:
     """Return infer_check()'s verdict on any bytes."""
-    ffi, library = open_infer(sanitizer)
+    return verdict_of(plan, *open_infer(sanitizer))
+
+
+def verdict_of(plan: bytes, ffi: cffi.FFI, library: Any) -> Verdict:
+    """Return the verdict of a library's infer_check() on any bytes."""
     memory = _Memory(ffi, library, len(plan), CONST["PLAN_ALIGN"])
     memory.buffer[:] = plan
     found = library.infer_check(memory.address, len(plan))

@@ -90,13 +90,17 @@ def infer_library(sanitizer: str = "none") -> Path:
     Args:
         sanitizer: a key of SANITIZERS.
     """
-    flags = SANITIZERS[sanitizer]
+    table = generated("kernels", kernel_table())
+    return build_library(f"infer-{sanitizer}", [table, *engine_sources()], SANITIZERS[sanitizer])
+
+
+def generated(name: str, text: str) -> Path:
+    """Write a C file for `build_library`, once; return its path."""
     CACHE.mkdir(parents=True, exist_ok=True)
-    text = kernel_table()
-    table = CACHE / f"kernels-{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"
-    if not table.exists():
-        _write_atomically(table, text)
-    return build_library(f"infer-{sanitizer}", [table, *engine_sources()], flags)
+    path = CACHE / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"
+    if not path.exists():
+        _write_atomically(path, text)
+    return path
 
 
 def engine_sources() -> list[Path]:
@@ -107,10 +111,15 @@ def engine_sources() -> list[Path]:
 @functools.cache
 def open_infer(sanitizer: str = "none") -> tuple[cffi.FFI, Any]:
     """Return (ffi, library) of firmware/infer with every kernel."""
+    return opened(infer_library(sanitizer))
+
+
+def opened(library: Path) -> tuple[cffi.FFI, Any]:
+    """Return (ffi, library) of a library that has functions of infer.h."""
     ffi = cffi.FFI()
     ffi.cdef(parse_header(HEADER.read_text(encoding="utf-8"))[0])
     ffi.cdef(declarations((INFER / "infer.h").read_text(encoding="utf-8")) + _EXTRA)
-    return ffi, ffi.dlopen(str(infer_library(sanitizer)))
+    return ffi, ffi.dlopen(str(library))
 
 
 def declarations(header: str) -> str:

@@ -25,7 +25,7 @@ from torpor.paths import BUILD
 
 STEP = 16
 CACHE = BUILD / "tflm"
-MAX_ARENA = (1 << 31) - STEP
+MAX_ARENA = (1 << 30) - STEP
 _SECONDS = 600
 
 

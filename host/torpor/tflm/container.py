@@ -13,6 +13,7 @@ from torpor.paths import TFLM
 from torpor.plan.layout import CONST
 from torpor.plan.writer import assemble, pack_struct
 from torpor.tflm.arena import Arena, HostArena, measure_host
+from torpor.tflm.check import refuse_unsound
 from torpor.tflm.needs import Need, needs_of
 from torpor.tflm.resolver import words_of
 
@@ -20,7 +21,7 @@ ALIGN = CONST["PLAN_ALIGN"]
 STATEFUL = ("CALL_ONCE", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "VAR_HANDLE")
 """Operators that keep something from one inference to the next."""
 
-_MAX_ARENA = (1 << 31) - 1
+_MAX_ARENA = (1 << 30) - 1
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def contain_model(
         extra: what travels with the model and inference does not look at.
 
     Raises:
-        ModelError: the file is broken.
+        ModelError: the file is broken, or one that firmware refuses.
         UnsupportedError: TensorFlow Lite Micro cannot run the model.
         UsageError: labels that do not fit the output.
     """
@@ -184,6 +185,7 @@ def contain_model(
         "data": tflite,
     }
     plan = assemble(header | strings.header, sections)
+    refuse_unsound(plan)
     report = Report(
         name=name,
         model_bytes=len(tflite),
