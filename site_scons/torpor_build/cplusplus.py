@@ -11,6 +11,8 @@ from torpor.board import Board
 from torpor.errors import MissingToolError
 
 _LANGUAGE = ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"]
+# Nothing unwinds: without tables nobody asks for the unwinder of libgcc.
+_TABLES = ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 _WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 _PACKAGES = {
     "native": "g++",
@@ -35,7 +37,9 @@ def environment(env: Any, board: Board, headers: Iterable[str], defines: Iterabl
     """
     compiler = "g++" if board.core.toolchain == "native" else f"{board.core.toolchain}-g++"
     _check(env, compiler, _PACKAGES[board.core.toolchain])
-    env = env.Clone(CC=compiler, CFLAGS=_LANGUAGE, CXXCOM="$CCCOM", CCCOMSTR="  c++     $SOURCE")
+    env = env.Clone(
+        CC=compiler, CFLAGS=[*_LANGUAGE, *_TABLES], CXXCOM="$CCCOM", CCCOMSTR="  c++     $SOURCE"
+    )
     env.Append(CCFLAGS=[*_WARNINGS, "-Os"])
     for folder in headers:
         env.Append(CCFLAGS=["-isystem", folder.replace("$", "$$")])

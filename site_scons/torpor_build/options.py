@@ -338,7 +338,8 @@ def _check_compiler(board: Board) -> None:
 def _arena(value: str) -> int | None:
     if not value:
         return None
-    if not (value.isascii() and value.isdecimal()) or not 0 < int(value) <= _LARGEST_ARENA:
+    is_number = value.isascii() and value.isdecimal() and len(value) < 10
+    if not is_number or not 0 < int(value) <= _LARGEST_ARENA:
         raise UsageError(f"arena={value} is no size of an arena", f"bytes, up to {_LARGEST_ARENA}")
     return int(value)
 

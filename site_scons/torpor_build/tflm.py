@@ -10,6 +10,7 @@ Where no emulator has the board's core, the plan is that of the first step.
 """
 
 import dataclasses
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -239,7 +240,8 @@ def _run_measuring(target: list[Any], source: list[Any], env: Any) -> None:
 
     elf, report = (Path(str(node)) for node in source)
     with failing():
-        found = measure.measure(elf, env["LOADED_BOARD"], report)
+        known = json.loads(report.read_text(encoding="utf-8"))["tensor_arena"]
+        found = measure.measure(elf, env["LOADED_BOARD"], known["host"])
     print(f"  {found.summary()}")
     Path(str(target[0])).write_text(found.to_json(), encoding="utf-8")
 

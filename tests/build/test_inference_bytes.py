@@ -60,6 +60,15 @@ def test_the_map_tells_who_asked_for_a_member_of_a_library() -> None:
     assert len(asked) == 4
 
 
+def test_a_symbol_of_c_plus_plus_has_parentheses_of_its_own() -> None:
+    member, other = "/t/libx y.a(conv.o)", "/t/libx y.a(b.o)"
+    text = (
+        f"\n{member}\n                 build/a b/engine.o (x::f(int, void (*)(int)))\n"
+        f"{other}  {member} (typeinfo for x::Y)\n"
+    )
+    assert library_members(text) == {member: "build/a b/engine.o", other: member}
+
+
 def test_objects_are_those_that_were_loaded_and_no_archives() -> None:
     assert loaded_objects(MAP) == ["build/b/v/obj/plan.o", "build/b/obj/app/session.o"]
 

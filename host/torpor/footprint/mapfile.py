@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 _OUTPUT = re.compile(r"^(\.[\w.$]+)(?:\s+0x|$)")
 _NAME_ONLY = re.compile(r"^ ([.\w$*]\S*)$")
 _PIECE = re.compile(r"^ (?:(\S+))?\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
-_ASKED_BY = re.compile(r"^(\S.*?\.a\([^)]+\))\s+(\S.*) \([^()]+\)$", re.M)
+_ASKED_BY = re.compile(r"^(\S.*?\.a\([^)]+\))\s+(\S.*?\.(?:o\)?|so[\d.]*)) \(.+\)$", re.M)
 _LOADED = re.compile(r"^LOAD (\S.*\.o)$", re.M)
 
 
@@ -58,7 +58,8 @@ def library_members(text: str) -> dict[str, str]:
     """Return for each member of an archive that was linked the object that first asked for it.
 
     The list stands at the beginning of a map file: "archive.a(member.o)" and, behind it or on the
-    next line, the object, which may be a member itself, with the symbol in parentheses.
+    next line, the object, which may be a member itself, with the symbol in parentheses. A symbol of
+    C++ has parentheses of its own.
     """
     return dict(_ASKED_BY.findall(text.partition("Discarded input sections")[0]))
 

@@ -83,13 +83,13 @@ def _is_like(board: Board, other: Board) -> bool:
     return _RUNS_ON.get(board.core.name) == other.core.name
 
 
-def measure(elf: Path, board: Board, report: Path) -> Measured:
+def measure(elf: Path, board: Board, host: int) -> Measured:
     """Run the measuring program.
 
     Args:
         elf: the program.
         board: that it was built for, one that is emulated.
-        report: report.json of the plan in it: what this computer needs.
+        host: bytes of the tensor arena that this computer needs.
 
     Raises:
         BudgetError: the arena that it has is not enough, or the model cannot be run at all.
@@ -104,7 +104,7 @@ def measure(elf: Path, board: Board, report: Path) -> Measured:
     match = _LINE.match(line)
     if match is None:
         raise DeviceError(f"{elf}: not a measurement: {line!r}")
-    return Measured(int(match[1]), int(match[3]), board.name, _host_arena(report))
+    return Measured(int(match[1]), int(match[3]), board.name, host)
 
 
 def _said(elf: Path, board: Board) -> str:
@@ -124,8 +124,3 @@ def _said(elf: Path, board: Board) -> str:
         f"{elf} has not measured anything in {_SECONDS:.0f} s: {received[-200:]!r}",
         "say how large the arena is: scons ... arena=BYTES",
     )
-
-
-def _host_arena(report: Path) -> int:
-    content = json.loads(report.read_text(encoding="utf-8"))
-    return int(content["tensor_arena"]["host"])
