@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the layers of the C code: who may include whom, from one table.
+"""Checks the layers of the C and C++ code: who may include whom, from one table.
 
 Every `#include "folder/..."` in firmware/ must be allowed by ALLOWED; standard headers (<...>)
-are free, except that the pure layers may use freestanding headers and <string.h> only. Registers
-live in firmware/port/ alone: a volatile pointer cast from a number is refused elsewhere.
+are free, except that the pure layers may use freestanding headers and <string.h> only. C++ is for
+firmware/infer/tflm, which alone may include TensorFlow Lite Micro. Registers live in firmware/port/
+alone: a volatile pointer cast from a number is refused elsewhere.
 """
 
 import re
@@ -31,7 +32,12 @@ ALLOWED: dict[str, set[str]] = {
     "port": {"hal", "gen"},
 }
 PURE = {"infer", "core", "hal", "wire", "update", "duty", "stats"}
-PURE_SYSTEM = {"stdbool.h", "stddef.h", "stdint.h", "limits.h", "string.h", "stdalign.h"}
+PURE_SYSTEM = {
+    *("stdbool.h", "stddef.h", "stdint.h", "stdarg.h", "limits.h", "string.h", "stdalign.h"),
+}
+CPLUSPLUS = "firmware/infer/tflm/"
+CPLUSPLUS_SYSTEM = {"csetjmp", "cstddef", "cstdint", "cstring", "new", "utility"}
+SUFFIXES = (".c", ".h", ".cc", ".hh")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 REGISTER = re.compile(r"\(\s*volatile\s+\w+\s*\*\s*\)\s*\(?\s*0x")
@@ -46,13 +52,18 @@ def check_text(folder: str, name: str, text: str) -> list[str]:
         text: its contents.
     """
     problems = []
+    is_cplusplus = name.endswith((".cc", ".hh"))
+    if is_cplusplus and not name.startswith(CPLUSPLUS):
+        problems.append(f"{name}: C++ outside {CPLUSPLUS}")
+    system = PURE_SYSTEM | (CPLUSPLUS_SYSTEM if is_cplusplus else set())
+    further = {"tensorflow"} if is_cplusplus else set()
     for kind, target in INCLUDE.findall(text):
         if kind == "<":
-            if folder in PURE and target not in PURE_SYSTEM:
+            if folder in PURE and target not in system:
                 problems.append(f"{name}: {folder} is pure and may not include <{target}>")
             continue
         top = target.split("/")[0]
-        allowed = ALLOWED[folder] | {folder}
+        allowed = ALLOWED[folder] | {folder} | further
         if top not in allowed and target not in allowed:
             problems.append(f"{name}: {folder} may not include {target}")
     if folder != "port" and REGISTER.search(text):
@@ -61,9 +72,9 @@ def check_text(folder: str, name: str, text: str) -> list[str]:
 
 
 def main() -> int:
-    """Check all C files below firmware/; return the number of problems, at most 1."""
+    """Check all C and C++ files below firmware/; return the number of problems, at most 1."""
     problems = []
-    files = sorted(p for s in ("*.c", "*.h") for p in (ROOT / "firmware").rglob(s))
+    files = sorted(p for p in (ROOT / "firmware").rglob("*") if p.suffix in SUFFIXES)
     for path in files:
         relative = path.relative_to(ROOT / "firmware")
         folder = relative.parts[0]
@@ -71,7 +82,7 @@ def main() -> int:
             problems.append(f"firmware/{relative}: folder '{folder}' is in no layer")
             continue
         problems += check_text(folder, f"firmware/{relative}", path.read_text())
-    print("\n".join(problems) or f"{len(files)} C files keep the layers")
+    print("\n".join(problems) or f"{len(files)} files keep the layers")
     return min(len(problems), 1)
 
 

@@ -41,3 +41,17 @@ def test_an_allowed_line_is_not_reported(folder: str, text: str) -> None:
 
 def test_nothing_below_infer_core_and_hal_is_allowed() -> None:
     assert ALLOWED["infer"] == ALLOWED["core"] == ALLOWED["hal"] == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problems"),
+    [
+        ("firmware/infer/tflm/x.cc", '#include "tensorflow/lite/x.h"\n#include <new>\n', 0),
+        ("firmware/infer/tflm/x.cc", "#include <vector>\n", 1),
+        ("firmware/infer/tflm/x.c", '#include "tensorflow/lite/x.h"\n', 1),
+        ("firmware/infer/tflm/x.h", "#include <new>\n", 1),
+        ("firmware/infer/x.cc", "", 1),
+    ],
+)
+def test_cplusplus_and_tensorflow_are_for_one_folder(name: str, text: str, problems: int) -> None:
+    assert len(check_text("infer", name, text)) == problems
