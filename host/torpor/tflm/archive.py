@@ -28,7 +28,7 @@ _ASSERTS = {"__assert_func", "__assert_no_args", "__assert_fail", "__aeabi_asser
 _OF_LIBRARY = {
     "newlib": {
         *("__errno", "_impure_ptr", "_global_impure_ptr", "__getreent", "__locale_ctype_ptr"),
-        *("__srget_r", "__swbuf_r", "__signgam"),
+        *("__srget_r", "__swbuf_r"),
     },
     "picolibc": {"errno", "__assert_no_args"},
     "glibc": {"__errno_location", "__assert_fail", "__ctype_b_loc"},
