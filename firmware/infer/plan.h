@@ -44,7 +44,7 @@
 
 /* Bytes at the start of the arena that the engine needs for itself, on 32 and 64 bits. TFLM only:
  * its interpreter lies in its tensor arena. */
-#define PLAN_TFLM_BYTES 128
+#define PLAN_TFLM_BYTES 224
 
 enum plan_target {
     PLAN_TARGET_PORTABLE = 0, /* weights as described below */

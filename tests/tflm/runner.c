@@ -13,6 +13,7 @@
 #include "infer/infer.h"
 #include "infer/tflm/engine.h"
 #include "infer/tflm/measure.h"
+#include "infer/tflm/message.h"
 
 #define MODELS 3
 
@@ -124,6 +125,7 @@ static void open_with(open_t *at)
     free(at->arena);
     at->arena_bytes = tflm_reserved(plan) + bytes;
     at->arena = aligned(at->arena_bytes);
+    tflm_message_clear();
     answer(tflm_open(&at->model, plan, at->arena, bytes));
 }
 

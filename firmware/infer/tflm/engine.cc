@@ -14,7 +14,6 @@
 #include <csetjmp>
 #include <cstring>
 #include <new>
-#include <utility>
 
 #include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
@@ -136,7 +135,7 @@ class Planner final : public tflite::GreedyMemoryPlanner
 
 struct Engine {
     Engine(const tflite::Model *model, uint8_t *tensors, uint32_t bytes)
-        : flatbuffer(model), tensor_bytes(bytes), allocator(tensors, bytes, escape)
+        : flatbuffer(model), tensor_bytes(bytes), allocator(tensors, bytes, escape), planner(escape)
     {
     }
 
@@ -146,6 +145,7 @@ struct Engine {
     infer_status_t status = INFER_E_ENGINE; /* other than INFER_OK: the interpreter is of no use */
     Escape escape = {};
     Allocator allocator;
+    Planner planner;
 };
 
 static_assert(sizeof(Engine) <= PLAN_TFLM_BYTES, "PLAN_TFLM_BYTES is too small for this version");
@@ -258,19 +258,11 @@ infer_status_t guarded(Engine *engine, infer_status_t (*step)(Engine *))
     return setjmp(starved) == 0 ? step(engine) : INFER_E_ARENA;
 }
 
-/* A T in the tensor arena. */
-template <typename T, typename... Arguments> T *make(Allocator *allocator, Arguments &&...arguments)
-{
-    uint8_t *place = allocator->AllocatePersistentBuffer(sizeof(T), alignof(T));
-    return new (place) T(std::forward<Arguments>(arguments)...);
-}
-
 infer_status_t allocate(Engine *engine)
 {
     const tflite::Model *flatbuffer = engine->flatbuffer;
     Allocator *allocator = &engine->allocator;
-    auto *planner = make<Planner>(allocator, engine->escape);
-    auto *memory = tflite::MicroAllocator::Create(allocator, planner);
+    auto *memory = tflite::MicroAllocator::Create(allocator, &engine->planner);
     int count = count_variables(flatbuffer);
     auto *variables = count != 0 ? tflite::MicroResourceVariables::Create(memory, count) : nullptr;
     engine->interpreter =
