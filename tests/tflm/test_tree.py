@@ -2,7 +2,6 @@
 # SPDX-FileCopyrightText: The torpor authors
 """In a user's tree of TensorFlow Lite Micro are found its headers and the archive that fits."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import ARM, CORE, INT8, M4_HARD, archive, headers, tool
+from tests.support.tflm import tflm_dir
 from torpor.board import load_board
 from torpor.cli.doctor import check_tflm
 from torpor.errors import ImageError, UsageError
@@ -24,8 +24,6 @@ NAMES = {
     "m3": "gen/cortex_m_generic_cortex-m3_default_gcc",
     "m4": "gen/cortex_m_generic_cortex-m4_default_gcc",
 }
-REAL = os.environ.get("TFLM_DIR", "")
-needs_real = pytest.mark.skipif(not REAL, reason="TFLM_DIR is not set: no TensorFlow Lite Micro")
 
 
 @pytest.fixture(scope="module")
@@ -305,9 +303,8 @@ BOARD_OF = {
 }
 
 
-@needs_real
 def test_each_real_archive_is_recognised() -> None:
-    for path in archives(Path(REAL)):
+    for path in archives(tflm_dir()):
         found = read_archive(path)
         folder = path.parent.parent.name
         assert found.has_interpreter and found.static_memory
@@ -318,13 +315,12 @@ def test_each_real_archive_is_recognised() -> None:
                 assert fits(found, load_board(board).core) == []
 
 
-@needs_real
 def test_the_real_headers_compile_with_what_is_found() -> None:
-    tried = set()
-    for path in archives(Path(REAL)):
+    root, tried = tflm_dir(), set()
+    for path in archives(root):
         if fits(read_archive(path), M4F):
             continue
-        found = find(REAL, path, M4F)
+        found = find(root, path, M4F)
         if found.defines not in tried:
             tried.add(found.defines)
             done = compiled_headers(found)
