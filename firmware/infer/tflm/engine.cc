@@ -265,8 +265,10 @@ infer_status_t allocate(Engine *engine)
     auto *memory = tflite::MicroAllocator::Create(allocator, &engine->planner);
     int count = count_variables(flatbuffer);
     auto *variables = count != 0 ? tflite::MicroResourceVariables::Create(memory, count) : nullptr;
+    uint8_t *place = allocator->AllocatePersistentBuffer(sizeof(tflite::MicroInterpreter),
+                                                         alignof(tflite::MicroInterpreter));
     engine->interpreter =
-        make<tflite::MicroInterpreter>(allocator, flatbuffer, tflm_resolver(), memory, variables);
+        new (place) tflite::MicroInterpreter(flatbuffer, tflm_resolver(), memory, variables);
     if (engine->interpreter->AllocateTensors() == kTfLiteOk) {
         return INFER_OK;
     }
