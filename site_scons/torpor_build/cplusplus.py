@@ -44,7 +44,7 @@ def environment(env: Any, board: Board, headers: Iterable[str], defines: Iterabl
     for folder in headers:
         env.Append(CCFLAGS=["-isystem", folder.replace("$", "$$")])
         env.Append(CCFLAGS=[f"-ffile-prefix-map={folder.replace('$', '$$')}=."])
-    env.Append(CPPDEFINES=list(defines))
+    env.Append(CPPDEFINES=["NDEBUG", *defines])  # what flatbuffers asserts, infer_check() has shown
     return env
 
 
