@@ -30,7 +30,8 @@ from torpor_build.place import ours
 
 _C = ("infer/plan", "infer/tflm")
 _FOLDER = FIRMWARE / "infer" / "tflm"
-_MEASURE = "measure.cc"  # of that folder: for the measuring program alone
+_RUNTIME = _FOLDER / "runtime.cc"  # for boards without an operating system
+_MEASURE = _FOLDER / "measure.c"  # for the measuring program alone
 _COMPILE = ("golden", "engine", "tflm")  # what `compile --engine tflm` uses besides steps.COMPILE
 _SPARE = 64 << 10  # bytes of the measuring program's arena beyond what this computer needs
 _OTHERS = 16 << 10  # bytes of RAM that the measuring program has besides arena and stack
@@ -50,12 +51,13 @@ class Adapter:
         self._plain = env
         self._env = cplusplus.environment(env, board, map(str, found.include_paths), found.defines)
         self._out = out
+        self._is_bare = bool(board.memory)
         self._archive = env.fs.File(str(found.archive.path))
         self._made: dict[str, Any] = {}
 
-    def objects(self, *extra: str) -> list[Any]:
-        """Compile the adapter, without files for special purposes but those named in `extra`."""
-        files = [p for p in sorted(_FOLDER.glob("*.cc")) if p.name != _MEASURE or p.name in extra]
+    def objects(self) -> list[Any]:
+        """Compile the adapter; a process has the runtime of C++ from the system."""
+        files = [p for p in sorted(_FOLDER.glob("*.cc")) if self._is_bare or p != _RUNTIME]
         return [self._object(path) for path in files]
 
     def resolver(self, kernels: Any, out: str) -> Any:
@@ -69,9 +71,9 @@ class Adapter:
     def linked(self, board: Board, objects: list[Any], elf: str, link: int | None = None) -> Any:
         """Declare the ELF file `elf`, with the archive; see `steps.linked`."""
         env = self._plain.Clone()
-        env.Append(LIBS=["m"])
+        env.Append(LIBS=["m"] if self._is_bare else ["stdc++", "m"])
         program = steps.linked(env, board, [*objects, self._archive], elf, link)
-        if board.memory:
+        if self._is_bare:
             env.AddPostAction(program, Action(_check_program, None))
         return program
 
@@ -131,8 +133,8 @@ class Tflm:
 
     def objects(self, kernels: Any, out: str) -> list[Any]:
         """Compile the adapter and a resolver for `kernels`; that goes to `out`."""
-        common = self._objects.folders(*_C)
-        return [*common, *self._adapter.objects(), self._adapter.resolver(kernels, out)]
+        adapter = self._adapter
+        return [*_common(self._objects), *adapter.objects(), adapter.resolver(kernels, out)]
 
     def linked(self, board: Board, objects: list[Any], elf: str, link: int | None = None) -> Any:
         """Declare the ELF file `elf`; see `steps.linked`."""
@@ -186,12 +188,19 @@ class Tflm:
             *steps.model_objects(env, [first.source, tables], out),
             *objects.folders("app/measure", "core"),
             *objects.port(),
-            *objects.folders(*_C),
+            *_common(objects),
+            *objects.files([_MEASURE]),
             *objects.generated("board.c"),
-            *adapter.objects(_MEASURE),
+            *adapter.objects(),
             adapter.resolver(first.kernels, out),
         ]
         return adapter.linked(_with_stack(board), made, f"{out}/firmware.elf")
+
+
+def _common(objects: steps.Objects) -> list[Any]:
+    """Compile the C between a firmware and the adapter."""
+    files = [path for name in _C for path in sorted((FIRMWARE / name).glob("*.c"))]
+    return objects.files(path for path in files if path != _MEASURE)
 
 
 def _room(board: Board) -> int:
