@@ -65,11 +65,12 @@ class Verdict:
 class _Memory:
     """A block of exactly `size` bytes, so that a sanitizer sees every byte beyond it."""
 
-    def __init__(self, ffi: cffi.FFI, library: Any, size: int, align: int) -> None:
+    def __init__(self, ffi: cffi.FFI, size: int, align: int) -> None:
+        process = ffi.dlopen(None)
         pointer = ffi.new("void **")
-        if library.posix_memalign(pointer, max(align, 16), max(size, 1)) != 0:
+        if process.posix_memalign(pointer, max(align, 16), max(size, 1)) != 0:
             raise MemoryError(f"{size} bytes")
-        self.address = ffi.gc(pointer[0], library.free)
+        self.address = ffi.gc(pointer[0], process.free)
         self.buffer = ffi.buffer(self.address, size)
 
 
@@ -80,7 +81,7 @@ def check(plan: bytes, *, sanitizer: str = "none") -> Verdict:
 
 def verdict_of(plan: bytes, ffi: cffi.FFI, library: Any) -> Verdict:
     """Return the verdict of a library's infer_check() on any bytes."""
-    memory = _Memory(ffi, library, len(plan), CONST["PLAN_ALIGN"])
+    memory = _Memory(ffi, len(plan), CONST["PLAN_ALIGN"])
     memory.buffer[:] = plan
     found = library.infer_check(memory.address, len(plan))
     name = ffi.string(library.infer_status_name(found.status)).decode()
@@ -127,12 +128,10 @@ class Engine:
             raise ModelError(
                 f"plan refused: {verdict.name} (index {verdict.index})", "recompile the model"
             )
-        self._plan = _Memory(self._ffi, self._library, len(plan), CONST["PLAN_ALIGN"])
+        self._plan = _Memory(self._ffi, len(plan), CONST["PLAN_ALIGN"])
         self._plan.buffer[:] = plan
         self._header = self._ffi.cast("const plan_header_t *", self._plan.address)
-        self._arena = _Memory(
-            self._ffi, self._library, self._header.arena_bytes, self._header.arena_align
-        )
+        self._arena = _Memory(self._ffi, self._header.arena_bytes, self._header.arena_align)
         self._model = self._ffi.new("infer_t *")
         self._open(len(plan))
         self.inputs = self._infos(self._library.infer_input_info, self._header.n_inputs)
