@@ -66,8 +66,12 @@ static void on_time(void)
     if (model != NULL && infer_input_bytes(model, 0) == READINGS &&
         infer_output_bytes(model, 0) == sizeof tellers / sizeof *tellers) {
         readings_take(window, infer_input(model, 0));
-        infer_invoke(model);
-        tellers[report_best(model)](window);
+        infer_status_t status = infer_invoke(model);
+        if (status == INFER_OK) {
+            tellers[report_best(model)](window);
+        } else {
+            tell(window, infer_status_name(status));
+        }
         window++;
     }
 }

@@ -84,3 +84,15 @@ void report_inference(text_t *text, const infer_t *model, uint32_t window, uint3
         text_string(text, " %)");
     }
 }
+
+void report_failure(text_t *text, const char *what, infer_status_t status)
+{
+    const char *message = infer_message();
+    text_string(text, what);
+    text_string(text, ": ");
+    text_string(text, infer_status_name(status));
+    if (message[0] != '\0') {
+        text_string(text, ": ");
+        text_string(text, message);
+    }
+}

@@ -18,6 +18,7 @@
 #include "infer/infer.h"
 
 #define NAME_BYTES_MAX    32
+#define ENGINE_BYTES_MAX  8
 #define MESSAGE_BYTES_MAX 96
 #define RESULT_DATA_MAX   64
 #define OUTPUT_DATA_MAX   256
@@ -79,7 +80,7 @@ static void say_hello(uint32_t seq)
         .plan_crc = session.plan_crc,
         .plan_status = session.status,
         .timer_hz = board.timer_hz,
-        .engine = text_of(infer_engine(), NAME_BYTES_MAX),
+        .engine = text_of(infer_engine(), ENGINE_BYTES_MAX),
         .message = text_of(infer_message(), MESSAGE_BYTES_MAX),
     };
     if (session.status == INFER_OK) {
@@ -125,19 +126,28 @@ static uint32_t inputs_crc(void)
     return crc;
 }
 
-static void infer(wire_result_t *result)
+static void take_outputs(wire_result_t *result)
 {
-    uint32_t start = clock_ticks();
-    infer_invoke(&session.model);
-    result->ticks = clock_ticks() - start;
-    result->stack = cpu_stack_used();
     result->best = report_best(&session.model);
     uint32_t length = smaller(infer_output_bytes(&session.model, 0), RESULT_DATA_MAX);
     memcpy(session.last_data, infer_output(&session.model, 0), length);
     result->data = (wire_bytes_t){session.last_data, length};
-    session.has_outputs = true;
     session.runs++;
     result->runs = session.runs;
+}
+
+static infer_status_t infer(wire_result_t *result)
+{
+    uint32_t start = clock_ticks();
+    infer_status_t status = infer_invoke(&session.model);
+    result->ticks = clock_ticks() - start;
+    result->stack = cpu_stack_used();
+    result->status = status == INFER_OK ? WIRE_OK : WIRE_FAILED;
+    session.has_outputs = status == INFER_OK;
+    if (session.has_outputs) {
+        take_outputs(result);
+    }
+    return status;
 }
 
 static void send_result(const wire_result_t *result)
@@ -151,10 +161,14 @@ static void refuse_run(const wire_run_t *request, uint32_t status)
     send_result(&result);
 }
 
-static void report(const wire_result_t *result)
+static void report(const wire_result_t *result, infer_status_t status)
 {
     text_t text = {0};
-    report_inference(&text, &session.model, result->window, result->best);
+    if (status == INFER_OK) {
+        report_inference(&text, &session.model, result->window, result->best);
+    } else {
+        report_failure(&text, "inference failed", status);
+    }
     console_print(&text);
     wire_counters_t counters = console_counters();
     console_send(payload, wire_encode_counters(&counters, payload, sizeof payload));
@@ -178,9 +192,9 @@ static void run_window(const wire_run_t *request)
     session.has_result = true;
     session.last_crc = request->crc;
     session.last_result = (wire_result_t){.seq = request->seq, .window = request->window};
-    infer(&session.last_result);
+    infer_status_t status = infer(&session.last_result);
     send_result(&session.last_result);
-    report(&session.last_result);
+    report(&session.last_result, status);
 }
 
 static void run(const wire_run_t *request)
@@ -232,9 +246,19 @@ static uint32_t reset_state(void)
     return WIRE_OK;
 }
 
+static void tell_refused(void)
+{
+    text_t text = {0};
+    report_failure(&text, "model refused", session.status);
+    console_print(&text);
+}
+
 void session_start(void)
 {
     session.status = updates_open(&session.model, &session.plan, &session.plan_bytes);
+    if (session.status != INFER_OK) {
+        tell_refused();
+    }
     session.plan_crc = crc32_update(0, session.plan, session.plan_bytes);
     session.opened++;
     reset_state();

@@ -10,8 +10,8 @@
 #include "infer/infer.h"
 
 /* Checks and opens the plan that has to run, then says `hello`. A plan that is refused is never
- * run: `hello` says why, everything else is answered with no_model. Again, when another model takes
- * its turn: then all is as after a reset. */
+ * run: a line of text and `hello` say why, everything else is answered with no_model. Again, when
+ * another model takes its turn: then all is as after a reset. */
 void session_start(void);
 
 /* The model that is open; NULL: the plan was refused, for session_status(). */
@@ -29,7 +29,7 @@ void session_acknowledge(uint32_t seq, uint32_t status);
 
 /* Carries out one request and answers it. Every request may be repeated without harm: a `run` of
  * the last window with the same inputs gets the last result again, and the model's state stays as
- * that run left it. */
+ * that run left it. One that has failed is not tried again either: its result says so. */
 void session_handle(const wire_request_t *request);
 
 #endif

@@ -53,7 +53,8 @@ typedef enum {
     DUTY_E_PLAN,     /* the plan was refused */
     DUTY_E_INPUT,    /* samples were lost, or saturate */
     DUTY_E_DEADLINE, /* it took longer than deadline_ms */
-    DUTY_E_POLICY    /* heat or battery forbid it */
+    DUTY_E_POLICY,   /* heat or battery forbid it */
+    DUTY_E_ENGINE    /* it has failed */
 } duty_failure_t;
 
 /* What stage 1 leads to. */

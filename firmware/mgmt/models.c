@@ -41,7 +41,7 @@ static bool fits_confirmed(const update_t *update, const plan_header_t *plan)
            image_capability(&image, &capability) && is_capable(&capability, plan);
 }
 
-/* What of a verdict says that this firmware lacks something, rather than that the plan is wrong. */
+/* What of a status says that this firmware lacks something, rather than that the plan is wrong. */
 static update_reason_t reason_of(infer_status_t status)
 {
     switch (status) {
@@ -49,6 +49,7 @@ static update_reason_t reason_of(infer_status_t status)
         return UPDATE_OK;
     case INFER_E_VERSION:
     case INFER_E_TARGET:
+    case INFER_E_ARENA:
     case INFER_E_KERNEL:
         return UPDATE_E_UNFIT;
     default:
@@ -83,29 +84,65 @@ infer_status_t models_open_factory(const models_t *models, infer_t *model, model
     return status == INFER_OK ? open_plan(models, *plan, model, plan) : status;
 }
 
-void models_test(infer_t *model)
+infer_status_t models_test(infer_t *model)
 {
     for (uint32_t i = 0; i < model->plan->n_inputs; i++) {
         memset(infer_input(model, i), 0, infer_input_bytes(model, i));
     }
-    infer_invoke(model);
-    infer_reset(model);
+    infer_status_t status = infer_invoke(model);
+    if (status == INFER_OK) {
+        infer_reset(model);
+    }
+    return status;
 }
 
+/* Opens a model that was chosen; one on trial is tested, too. */
+static infer_status_t open_chosen(const models_t *models, const update_choice_t *choice,
+                                  infer_t *model, models_plan_t *plan, update_reason_t *reason)
+{
+    infer_status_t status = open_plan(models, plan_of(&choice->image), model, plan);
+    *reason = reason_of(status);
+    if (status == INFER_OK && choice->trial) {
+        status = models_test(model);
+        *reason = status == INFER_OK ? UPDATE_OK : UPDATE_E_SELF_TEST;
+    }
+    return status;
+}
+
+/* Where the end of a trial cannot be written down things go on all the same: what has failed is
+ * tried again until its attempts are used up, and what works is tested anew at the next start. */
+static void end_trial(update_t *update, update_end_t end)
+{
+    if (end.reason == UPDATE_OK) {
+        (void)update_confirm(update, UPDATE_MODEL);
+    } else {
+        (void)update_reject(update, UPDATE_MODEL, end);
+    }
+}
+
+/* A confirmed model that cannot be opened stays confirmed: another firmware may open it. */
 infer_status_t models_open(const models_t *models, update_end_t end, infer_t *model,
                            models_plan_t *plan)
 {
-    update_choice_t choice =
-        update_choose(models->update, UPDATE_MODEL, end, models_accept, (void *)(uintptr_t)models);
-    if (choice.slot == UPDATE_NO_SLOT) {
-        return models_open_factory(models, model, plan);
+    update_t *update = models->update;
+    update_choice_t choice = {.trial = true};
+    while (choice.trial) {
+        choice = update_choose(update, UPDATE_MODEL, end, models_accept, (void *)(uintptr_t)models);
+        if (choice.slot == UPDATE_NO_SLOT) {
+            break;
+        }
+        end = (update_end_t){.reason = UPDATE_OK};
+        infer_status_t status = open_chosen(models, &choice, model, plan, &end.reason);
+        if (status != INFER_OK && models->on_failure != NULL) {
+            models->on_failure(status);
+        }
+        if (choice.trial) {
+            end_trial(update, end);
+        }
+        if (status == INFER_OK) {
+            return INFER_OK;
+        }
     }
-    infer_status_t status = open_plan(models, plan_of(&choice.image), model, plan);
-    if (status == INFER_OK && choice.trial) {
-        models_test(model);
-        /* Where that cannot be written the model stays on trial, and the next start tests it anew.
-         */
-        (void)update_confirm(models->update, UPDATE_MODEL);
-    }
-    return status;
+    update->running[UPDATE_MODEL] = UPDATE_NO_SLOT;
+    return models_open_factory(models, model, plan);
 }

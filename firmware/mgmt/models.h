@@ -23,6 +23,9 @@ typedef struct {
     models_plan_t factory;
     void *arena; /* one model at a time is open in it */
     uint32_t arena_bytes;
+    /* Told of a model in a slot that cannot be opened, or whose test has failed, while
+     * infer_message() still speaks of it. NULL: nobody wants to know. */
+    void (*on_failure)(infer_status_t status);
 } models_t;
 
 /* For update_accept_t; `context` is a models_t. Accepts a model if this firmware proves its plan
@@ -31,15 +34,18 @@ typedef struct {
 update_reason_t models_accept(const image_t *image, void *context);
 
 /* Chooses a model and opens it; `end` is how the last run ended. One on trial makes an inference
- * and is confirmed then. `plan` is what is open. Anything but INFER_OK: no slot has a model that
- * may run, and the factory plan cannot be opened either. */
+ * and is confirmed then; if it cannot be opened (UPDATE_E_UNFIT, UPDATE_E_PLAN) or the inference
+ * fails (UPDATE_E_SELF_TEST) its trial is over at once, and another is chosen. `plan` is what is
+ * open. Anything but INFER_OK: no slot has a model that can be opened, and the factory plan cannot
+ * either. */
 infer_status_t models_open(const models_t *models, update_end_t end, infer_t *model,
                            models_plan_t *plan);
 
 /* Opens the factory plan, whatever else there is. */
 infer_status_t models_open_factory(const models_t *models, infer_t *model, models_plan_t *plan);
 
-/* One inference of an open model with zeros, and back to its initial state. */
-void models_test(infer_t *model);
+/* One inference of an open model with zeros, and back to its initial state. Anything but INFER_OK:
+ * it has failed, and the model is not to be used. */
+infer_status_t models_test(infer_t *model);
 
 #endif

@@ -21,7 +21,7 @@ typedef enum {
     UPDATE_E_COUNTER = 9,   /* its security counter is below that of what was confirmed before */
     UPDATE_E_KIND = 10,     /* a model in a firmware slot, or the other way round */
     UPDATE_E_UNFIT = 11,    /* needs kernels, memory or a plan version that a firmware lacks */
-    UPDATE_E_PLAN = 12,     /* infer_check() has refused the plan */
+    UPDATE_E_PLAN = 12,     /* the engine has refused the plan */
     UPDATE_E_REPLACED = 13, /* the slot holds another image than the one that was meant */
     /* The run ended without a confirmation. */
     UPDATE_E_POWER = 16,     /* power loss: RAM did not survive */

@@ -9,7 +9,7 @@ from tests.duty.conftest import Library
 
 SLEEP, BEGIN, GATE, END = 0, 1, 2, 4
 NOTHING, INFER, FORBIDDEN = range(3)
-OK, PLAN, INPUT, DEADLINE, POLICY = range(5)
+OK, PLAN, INPUT, DEADLINE, POLICY, ENGINE = range(6)
 MODEL, CACHE, FALLBACK = range(3)
 LEVEL, TIMER, PIN, COMMAND = range(4)
 UNDECIDED, REJECTED, DECIDED = range(3)

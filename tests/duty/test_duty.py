@@ -16,6 +16,7 @@ from tests.duty.device import (
     DEADLINE,
     DECIDED,
     END,
+    ENGINE,
     FALLBACK,
     FORBIDDEN,
     GATE,
@@ -43,7 +44,13 @@ NORMAL, SLOW, SAVING, RESTING = range(4)
 HEAT = {NORMAL: 200, SLOW: 500, SAVING: 600, RESTING: 700}
 SURE, UNSURE = 20, 10
 HIT, MISS = bytes([0, 200]), bytes([0, 0])
-FAILURES = {"plan": PLAN, "input": INPUT, "deadline": DEADLINE, "policy": POLICY}
+FAILURES = {
+    "plan": PLAN,
+    "input": INPUT,
+    "deadline": DEADLINE,
+    "policy": POLICY,
+    "engine": ENGINE,
+}
 
 
 def actions(device: Device, levels: Sequence[int], **given: Any) -> list[int]:

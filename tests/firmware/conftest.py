@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import cffi
 import pytest
 
+from tests.support import faulty_engine
 from tests.support.shared import build_shared
 from tests.support.small_models import small_cnn
 from torpor.compile import compile_model
@@ -121,8 +122,9 @@ def declared_records() -> str:
 def compile_library(folder: Path, sources: Sequence[Path], extra: str = "") -> Library:
     """Compile `sources` with zcbor to a shared library in `folder` and open it."""
     ffi = cffi.FFI()
-    ffi.cdef(DECLARATIONS + extra)
-    return Library(ffi, ffi.dlopen(str(build_shared(folder, sources))))
+    ffi.cdef(DECLARATIONS + faulty_engine.DECLARED + extra)
+    made = build_shared(folder, sources, wrapped=faulty_engine.WRAPPED)
+    return Library(ffi, ffi.dlopen(str(made)))
 
 
 def portable_sources(*kernels: str) -> list[Path]:
@@ -137,6 +139,7 @@ def portable_sources(*kernels: str) -> list[Path]:
     names = ("console.c", "report.c", "session.c", "start.c", "alone/updates.c")
     app = [FIRMWARE / "app" / name for name in names]
     here = [Path(__file__).with_name(name) for name in ("shim.c", "pump.c", "boot.c")]
+    here.append(faulty_engine.SOURCE)
     chosen = [FIRMWARE / "infer" / "kernels" / name for name in kernels]
     return [*sources, *chosen, *app, *here]
 

@@ -12,7 +12,7 @@ import cffi
 
 from tests.firmware.conftest import DECLARATIONS, declared_records, generate, portable_sources
 from tests.mgmt.device import able, copy_plan
-from tests.support import images
+from tests.support import faulty_engine, images
 from tests.support.shared import build_shared
 from tests.update.device import A, B, Geometry
 from torpor.paths import FIRMWARE
@@ -53,14 +53,15 @@ def build_slots(folder: Path) -> tuple[Any, Path]:
         *(here / name for name in ("slots.c", "made.c", "bench.c")),
         library.HERE / "flash.c",
     ]
-    file = build_shared(folder, sources, ("zcbor", *library.LIBRARIES))
+    third = ("zcbor", *library.LIBRARIES)
+    file = build_shared(folder, sources, third, wrapped=faulty_engine.WRAPPED)
     ffi = cffi.FFI()
     headers = [FIRMWARE / "update" / f"{name}.h" for name in library.HEADERS]
     text = library.cdef([FIRMWARE / "hal" / "flash.h", *headers, library.HERE / "flash.h"])
     for name in ("update_layout", "update_key"):
         text = text.replace(f"extern const {name}_t {name};", "")
     handoff = "typedef struct { restart_t restart; uint8_t slot; bool trial; } handoff_t;"
-    ffi.cdef(DECLARATIONS + declared_records() + text + handoff + DECLARED)
+    ffi.cdef(DECLARATIONS + declared_records() + text + handoff + DECLARED + faulty_engine.DECLARED)
     return ffi, file
 
 
@@ -70,6 +71,7 @@ class SlotsDevice:
     Attributes:
         c: the library as it runs now; another one after each start.
         factory: the plan that is built into the firmware.
+        faults: what fails in its engine, by the names of faulty_engine.c, from each start on.
         said: what it sent last.
     """
 
@@ -84,6 +86,7 @@ class SlotsDevice:
         self._name = self.ffi.new("char[]", BOARD)
         self.development = False
         self.factory = FACTORY
+        self.faults: dict[str, Any] = {}
         self.c: Any = None
         self.said = b""
 
@@ -100,6 +103,8 @@ class SlotsDevice:
         plan = self.ffi.cast("uint8_t *", self.ffi.addressof(self.c, "torpor_plan"))
         self.ffi.memmove(plan, self.factory, len(self.factory))
         self.c.torpor_plan_length = len(self.factory)
+        for name, value in self.faults.items():
+            setattr(self.c, name, value)
         sim, geometry = self.c.flash_sim, self.geometry
         sim.bytes, sim.size = self._memory, geometry.total
         sim.erase_size, sim.write_size = geometry.erase, geometry.write

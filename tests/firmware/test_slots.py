@@ -25,6 +25,8 @@ from tests.firmware.slots import (
     texts_in,
 )
 from tests.mgmt.device import copy_plan, image_hash
+from tests.support.faulty_engine import ARENA as ARENA_SMALL
+from tests.support.faulty_engine import ENGINE
 from tests.support.plans import changed
 from tests.update.device import M0, M1, NONE, A, B, Geometry, reason
 from torpor.wire import framing, records
@@ -213,7 +215,7 @@ WRONG = changed(FACTORY, "header.magic", 0)
 def test_firmware_whose_test_fails_goes_back(device: SlotsDevice) -> None:
     update(device)
     device.factory = WRONG
-    device.start()
+    assert device.start()[1:] == ["self-test failed: magic"]
     assert device.c.shim_resets == 1
     assert device.c.shim_note.reason == reason("self_test")
     device.factory = FACTORY
@@ -222,9 +224,55 @@ def test_firmware_whose_test_fails_goes_back(device: SlotsDevice) -> None:
     assert events(device)[-1] == (REVERTED, B, reason("self_test"))
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ({"faulty_init": ARENA_SMALL}, "self-test failed: arena"),
+        ({"faulty_invoke": ENGINE}, "self-test failed: engine"),
+    ],
+    ids=["init", "invoke"],
+)
+def test_firmware_whose_engine_fails_in_the_self_test_goes_back(
+    device: SlotsDevice, fault: dict[str, int], told: str
+) -> None:
+    update(device)
+    device.faults = fault
+    assert device.start()[1:] == [told]
+    assert device.c.shim_note.reason == reason("self_test")
+    device.faults = {}
+    device.restart()
+    assert events(device)[-1] == (REVERTED, B, reason("self_test"))
+    assert status(device)["running"][0] == A
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "why"),
+    [
+        ({"faulty_init": ARENA_SMALL}, "arena", "unfit"),
+        ({"faulty_invoke": ENGINE}, "engine", "self_test"),
+    ],
+    ids=["init", "invoke"],
+)
+def test_a_model_whose_engine_fails_gives_way_without_a_restart(
+    device: SlotsDevice, fault: dict[str, int], status: str, why: str
+) -> None:
+    file = model(copy_plan(12))
+    upload(device, M0, file)
+    for name, value in {**fault, "faulty_arena": 24}.items():
+        setattr(device.c, name, value)
+    said = device.ffi.new("char[]", b"the engine's own words")
+    device.c.faulty_says = said
+    sent = device.receive(framed(request(1, 0, {"hash": image_hash(file)})))
+    assert texts_in(sent) == [f"model unusable: {status}: the engine's own words"]
+    assert events(device)[-3:] == [(ARMED, M0, 0), (ATTEMPT, M0, 0), (REVERTED, M0, reason(why))]
+    running = exchange(device, 64, 0, write=False)["running"]
+    assert (running, device.c.shim_resets) == ([A, NONE], 0)
+    assert device.infer(bytes(range(8))) == bytes(range(8))
+
+
 def test_confirmed_firmware_with_a_wrong_plan_stays_and_says_so(device: SlotsDevice) -> None:
     device.factory = WRONG
-    assert device.start() == ["torpor on shim, slot A 1.2.0"]
+    assert device.start() == ["torpor on shim, slot A 1.2.0", "model refused: magic"]
     (hello,) = device.ask(records.Ping(3))
     assert (hello.plan_status, hello.model) == (1, "")
     assert status(device)["running"] == [A, NONE]

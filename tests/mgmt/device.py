@@ -57,6 +57,7 @@ class Device(base.Device):
         self._plan = self.ffi.new("uint8_t[]", 4096)
         self.arena = self._arena + -int(self.ffi.cast("uintptr_t", self._arena)) % ALIGN
         self.factory = copy_plan(4)
+        self.lib.faulty_reset()
         self.models = self.ffi.new("models_t *")
         self.models.arena, self.models.arena_bytes = self.arena, ARENA
         self.model = self.ffi.new("infer_t *")

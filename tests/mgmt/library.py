@@ -7,6 +7,7 @@ from typing import Any
 
 import cffi
 
+from tests.support import faulty_engine
 from tests.support.shared import build_shared
 from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE
@@ -25,13 +26,14 @@ CBOR = """
     typedef struct { const uint8_t *bytes; uint32_t length; } models_plan_t;
     typedef struct {
         update_t *update; models_plan_t factory; void *arena; uint32_t arena_bytes;
+        void (*on_failure)(infer_status_t status);
     } models_t;
     update_reason_t models_accept(const image_t *image, void *context);
     infer_status_t models_open(const models_t *models, update_end_t end, infer_t *model,
                                models_plan_t *plan);
     infer_status_t models_open_factory(const models_t *models, infer_t *model,
                                        models_plan_t *plan);
-    void models_test(infer_t *model);
+    infer_status_t models_test(infer_t *model);
 
     int posix_memalign(void **memory, size_t align, size_t size);
     void free(void *memory);
@@ -46,7 +48,8 @@ def sources() -> list[Path]:
     folders = ("mgmt", "wire", "infer", "infer/plan", "infer/ops")
     portable = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
     more = [FIRMWARE / "core" / "text.c", FIRMWARE / "infer" / "kernels" / "copy.c"]
-    return [*library.update_sources(), *portable, *more, library.HERE / "flash.c", *TABLES]
+    more += [library.HERE / "flash.c", faulty_engine.SOURCE]
+    return [*library.update_sources(), *portable, *more, *TABLES]
 
 
 def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
@@ -64,6 +67,8 @@ def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
     text = library.cdef([FIRMWARE / "hal" / "flash.h", *headers])
     for name in ("update_layout", "update_key"):  # the build's
         text = text.replace(f"extern const {name}_t {name};", "")
-    ffi.cdef(text + CBOR)
-    made = build_shared(folder, sources(), ("zcbor", *library.LIBRARIES), sanitizer, [library.HERE])
+    ffi.cdef(text + CBOR + faulty_engine.DECLARED)
+    third, include = ("zcbor", *library.LIBRARIES), [library.HERE]
+    wrapped = faulty_engine.WRAPPED
+    made = build_shared(folder, sources(), third, sanitizer, include, wrapped=wrapped)
     return ffi, ffi.dlopen(str(made))

@@ -9,8 +9,11 @@ from smpclient.requests.image_management import ImageStatesWrite
 
 from tests.mgmt.device import ARENA, Device, able, copy_plan, image_hash
 from tests.support import images
+from tests.support.faulty_engine import ARENA as TOO_SMALL
+from tests.support.faulty_engine import ENGINE, KERNEL
 from tests.support.plans import CODES, changed
 from tests.update.device import FIRMWARE, M0, M1, MODEL, NONE, A, B
+from torpor.plan.reader import Plan
 
 
 def accept(device: Device, image: bytes, slot: int = M0) -> str:
@@ -268,3 +271,109 @@ def test_firmware_that_goes_back_leaves_the_trial_of_a_model_as_it_is(device: De
     assert (device.state(MODEL).trial, device.state(MODEL).attempts) == (M0, 0)
     assert device.open_model("watchdog") == 0
     assert (device.open_plan(), device.state(MODEL).confirmed) == (plan, M0)
+
+
+# An engine that fails
+
+
+def fail(device: Device, plan: bytes, *, init: int = 0, invoke: int = 0) -> None:
+    """Let the engine refuse a plan, or fail to run it."""
+    device.lib.faulty_init, device.lib.faulty_invoke = init, invoke
+    device.lib.faulty_arena = Plan.parse(plan).header["arena_bytes"]
+
+
+FAULTS = [
+    ({"init": TOO_SMALL}, "unfit"),
+    ({"init": KERNEL}, "unfit"),
+    ({"init": ENGINE}, "plan"),
+    ({"invoke": ENGINE}, "self_test"),
+]
+
+
+@pytest.mark.parametrize(("fault", "why"), FAULTS, ids=str)
+def test_a_model_that_fails_on_trial_gives_way_to_the_confirmed_one_at_once(
+    device: Device, fault: dict[str, int], why: str
+) -> None:
+    put_on_trial(device, M0, copy_plan(8))
+    device.open_model()
+    put_on_trial(device, M1, copy_plan(12))
+    fail(device, copy_plan(12), **fault)
+    assert device.open_model() == 0
+    assert device.open_plan() == copy_plan(8)
+    assert (device.state(MODEL).confirmed, device.state(MODEL).trial) == (M0, NONE)
+    assert device.update.running[MODEL] == M0
+    assert [event[:3] for event in device.history()[-2:]] == [
+        ("attempt", M1, "ok"),
+        ("reverted", M1, why),
+    ]
+
+
+@pytest.mark.parametrize(("fault", "why"), FAULTS, ids=str)
+def test_without_a_confirmed_one_it_gives_way_to_the_factory_plan(
+    device: Device, fault: dict[str, int], why: str
+) -> None:
+    put_on_trial(device, M0, copy_plan(8))
+    fail(device, copy_plan(8), **fault)
+    assert device.open_model() == 0
+    assert device.open_plan() == device.factory
+    assert (device.state(MODEL).confirmed, device.update.running[MODEL]) == (NONE, NONE)
+    assert device.history()[-1][:3] == ("reverted", M0, why)
+    device.boot("power")
+    assert device.open_model("power") == 0
+    assert device.open_plan() == device.factory
+
+
+def test_a_confirmed_model_that_does_not_open_any_more_stays_confirmed(device: Device) -> None:
+    plan = copy_plan(8)
+    put_on_trial(device, M0, plan)
+    device.open_model()
+    before = device.history()
+    fail(device, plan, init=TOO_SMALL)
+    assert device.open_model() == 0
+    assert device.open_plan() == device.factory
+    assert (device.state(MODEL).confirmed, device.update.running[MODEL]) == (M0, NONE)
+    assert device.history() == before
+    device.lib.faulty_reset()
+    device.open_model()
+    assert device.open_plan() == plan
+
+
+def test_where_neither_opens_the_factory_plan_s_status_is_told(device: Device) -> None:
+    put_on_trial(device, M0, copy_plan(8))
+    device.lib.faulty_init = TOO_SMALL
+    assert device.open_model() == TOO_SMALL
+    assert device.open_plan() == device.factory
+    assert device.history()[-1][:3] == ("reverted", M0, "unfit")
+
+
+@pytest.mark.parametrize("after", range(8))
+def test_a_trial_whose_end_cannot_be_written_down_is_not_tried_without_end(
+    device: Device, after: int
+) -> None:
+    put_on_trial(device, M0, copy_plan(8))
+    device.open_model()
+    put_on_trial(device, M1, copy_plan(12))
+    fail(device, copy_plan(12), init=TOO_SMALL)
+    sim = device.lib.flash_sim
+    sim.cut_at = sim.operations + 8 + 1 + after  # a record is eight units: the attempt is whole
+    assert device.open_model() == 0
+    assert device.open_plan() == copy_plan(8)
+    device.boot("power")
+    assert device.open_model("power") == 0
+    assert device.open_plan() == copy_plan(8)
+    assert device.history()[-1][:3] == ("reverted", M1, "unfit")
+
+
+def test_a_model_is_not_confirmed_if_only_its_first_inference_fails(device: Device) -> None:
+    put_on_trial(device, M0, copy_plan(8))
+    fail(device, copy_plan(8), invoke=ENGINE)
+    device.open_model()
+    device.lib.faulty_reset()
+    assert device.open_model() == 0
+    assert device.open_plan() == device.factory, "its trial is over"
+
+
+def test_a_test_says_how_the_inference_went(device: Device) -> None:
+    assert device.lib.models_test(device.model) == 0
+    device.lib.faulty_invoke = ENGINE
+    assert device.lib.models_test(device.model) == ENGINE

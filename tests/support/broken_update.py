@@ -25,7 +25,7 @@ class Broken:
         name: what is wrong, in a few words.
         scenario: that notices it.
         kind: of the failures that it leads to (torpor.powercut.proof.FAILURES).
-        file: in firmware/update.
+        file: in firmware/update, or with its folder in firmware.
         changes: texts that stand there once, and what they become.
     """
 
@@ -49,11 +49,11 @@ def build(mistake: Broken, folder: Path) -> Path:
         mistake: what is changed.
         folder: for the changed file.
     """
-    original = FIRMWARE / "update" / mistake.file
+    original = FIRMWARE / ("" if "/" in mistake.file else "update") / mistake.file
     text = original.read_text(encoding="utf-8")
     for old, new in mistake.changes:
         assert text.count(old) == 1, f"{mistake.file} has changed: {old!r}"
         text = text.replace(old, new)
-    changed = folder / mistake.file
+    changed = folder / original.name
     changed.write_text(_PRAGMAS + text, encoding="utf-8")
     return proof_library(replaced={original: changed})

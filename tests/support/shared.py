@@ -20,6 +20,8 @@ def build_shared(
     libraries: Sequence[str] = ("zcbor",),
     sanitizer: str = "undefined",
     include: Sequence[Path] = (),
+    *,
+    wrapped: Sequence[str] = (),
 ) -> Path:
     """Compile C files of ours to a shared library in `folder`; return it.
 
@@ -29,12 +31,14 @@ def build_shared(
         libraries: names in firmware/third_party.toml.
         sanitizer: a key of torpor.engine.library.SANITIZERS, for the C that is ours.
         include: further folders with headers.
+        wrapped: functions whose calls go to __wrap_NAME.
     """
     includes = [f"-I{path}" for path in (FIRMWARE, folder, *include)]
     includes += [flag for name in libraries for flag in library(name).flags]
     objects = [path for name in libraries for path in _objects(folder, name)]
     target = folder / "libfirmware.so"
     flags = [*COMMON, "-O1", *WARNINGS, *SANITIZERS[sanitizer], *includes, "-shared"]
+    flags += [f"-Wl,--wrap={name}" for name in wrapped]
     _run([*flags, *map(str, (*sources, *objects)), "-o", str(target)])
     return target
 

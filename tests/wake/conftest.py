@@ -14,6 +14,7 @@ import cffi
 import numpy as np
 import pytest
 
+from tests.support import faulty_engine
 from tests.support.shared import build_shared
 from tests.support.tflite_builder import GraphBuilder
 from torpor.board import load_board
@@ -137,7 +138,8 @@ def build(folder: Path, *, always: bool = False) -> Path:
     for name, text in texts.items():
         (folder / name).write_text(text)
     made = [folder / name for name in texts if name.endswith(".c")]
-    return build_shared(folder, [*sources(), *made, Path(__file__).with_name("shim.c")])
+    made += [Path(__file__).with_name("shim.c"), faulty_engine.SOURCE]
+    return build_shared(folder, [*sources(), *made], wrapped=faulty_engine.WRAPPED)
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Device:
     alive: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ffi.cdef(DECLARATIONS)
+        self.ffi.cdef(DECLARATIONS + faulty_engine.DECLARED)
         self.c = self.ffi.dlopen(str(self.library))
         self._decoder = framing.Decoder()
         self._taken = 0

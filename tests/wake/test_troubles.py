@@ -6,12 +6,13 @@ watchdog, scenes over a bad wire, a link that an update needs."""
 import numpy as np
 import pytest
 
+from tests.support.faulty_engine import ENGINE as FAILED
 from tests.wake.conftest import BLOCK, LEFT, RATE, REST, RIGHT, WAKE, Device, Maker, of, scene
 from torpor.scene.scene import render
 from torpor.wire import records
 from torpor.wire.records import STATUS
 
-PLAN, INPUT, DEADLINE, POLICY = range(1, 5)
+PLAN, INPUT, DEADLINE, POLICY, ENGINE = range(1, 6)
 MODEL, CACHE, FALLBACK = range(3)
 LARGEST = 16 + 3 * 4  # of a plan that is refused: INFER_E_KERNEL would do as well
 
@@ -38,6 +39,45 @@ def test_one_that_takes_too_long_is_a_failure(device: Maker) -> None:
     heard = made.run(80)
     (answer,) = of(records.Decision, heard)
     assert (answer.source, answer.failure) == (FALLBACK, DEADLINE)
+
+
+def text_of(made: Device) -> list[bytes]:
+    """Return the lines of text that it has sent so far."""
+    sent = bytes(made.ffi.buffer(made.c.shim_sent, made.c.shim_sent_length))
+    return [line for line in sent.splitlines() if line.isascii() and b"failed" in line]
+
+
+def test_an_engine_that_fails_leads_to_the_fallback_and_is_told_once(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(60, (5, 0, 3), (20, 1, 3)))
+    message = made.ffi.new("char[]", b"Node 3 failed to invoke")
+    made.c.faulty_invoke, made.c.faulty_says = FAILED, message
+    made.start()
+    heard = made.run(61)
+    answers = of(records.Decision, heard)
+    assert [(a.source, a.failure, a.best) for a in answers] == [(FALLBACK, ENGINE, REST)] * 2
+    (summary,) = of(records.Summary, heard)
+    assert made.c.faulty_invocations > 2
+    assert (summary.fallbacks, summary.inferences) == (2, 0)
+    assert (summary.errors, summary.counts) == (made.c.faulty_invocations, b"")
+    assert text_of(made) == [b"inference failed: engine: Node 3 failed to invoke"]
+    (hello,) = of(records.Hello, made.run(1, records.Ping(9)))
+    assert (hello.plan_status, hello.message) == (0, "Node 3 failed to invoke")
+
+
+def test_an_engine_that_works_again_answers_again(device: Maker) -> None:
+    made = device()
+    made.put_scene(scene(60, (5, 0, 3), (20, 1, 3), (40, 0, 3)))
+    made.c.faulty_invoke = FAILED
+    made.start()
+    first = of(records.Decision, made.run(15))
+    made.c.faulty_invoke = 0
+    second = of(records.Decision, made.run(20))
+    made.c.faulty_invoke = FAILED
+    made.run(26)
+    assert [a.failure for a in first] == [ENGINE]
+    assert {(a.source, a.failure, a.best) for a in second} == {(MODEL, 0, RIGHT)}
+    assert text_of(made) == [b"inference failed: engine"] * 2, "each time that it begins to fail"
 
 
 def test_heat_forbids_stage_2_and_the_last_answer_is_given_while_it_is_fresh(device: Maker) -> None:

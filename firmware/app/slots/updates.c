@@ -5,7 +5,9 @@
  */
 #include "app/updates.h"
 
+#include "app/console.h"
 #include "app/model.h"
+#include "app/report.h"
 #include "app/session.h"
 #include "hal/board.h"
 #include "hal/clock.h"
@@ -35,6 +37,18 @@ static bool is_in_slot(void)
     return handoff.slot < UPDATE_FIRMWARE_SLOTS;
 }
 
+static void print_failure(const char *what, infer_status_t status)
+{
+    text_t text = {0};
+    report_failure(&text, what, status);
+    console_print(&text);
+}
+
+static void print_unusable(infer_status_t status)
+{
+    print_failure("model unusable", status);
+}
+
 restart_t updates_start(void)
 {
     flash_start();
@@ -48,6 +62,7 @@ restart_t updates_start(void)
         .factory = {.bytes = torpor_plan, .length = torpor_plan_length},
         .arena = model_arena,
         .arena_bytes = model_arena_bytes,
+        .on_failure = print_unusable,
     };
     smp = (smp_t){.update = &update, .accept = models_accept, .context = &models};
     return handoff.restart;
@@ -113,15 +128,12 @@ static _Noreturn void restart(update_reason_t reason)
     cpu_reset();
 }
 
-static bool can_infer(void)
+static infer_status_t test_factory(void)
 {
     infer_t model;
     models_plan_t plan;
-    if (models_open_factory(&models, &model, &plan) != INFER_OK) {
-        return false;
-    }
-    models_test(&model);
-    return true;
+    infer_status_t status = models_open_factory(&models, &model, &plan);
+    return status == INFER_OK ? models_test(&model) : status;
 }
 
 /* Where the end of a trial cannot be written down the device goes on, or restarts, all the same:
@@ -131,7 +143,9 @@ void updates_test(void)
     if (!handoff.trial) {
         return;
     }
-    if (!can_infer()) {
+    infer_status_t status = test_factory();
+    if (status != INFER_OK) {
+        print_failure("self-test failed", status);
         (void)update_reject(&update, UPDATE_FIRMWARE, (update_end_t){.reason = UPDATE_E_SELF_TEST});
         restart(UPDATE_E_SELF_TEST);
     }

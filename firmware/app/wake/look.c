@@ -75,7 +75,10 @@ static void infer(uint32_t since)
         return;
     }
     trace_note(STEP_INFER, 0);
-    stage_infer(since, &result);
+    if (!stage_infer(since, &result)) {
+        fail(DUTY_E_ENGINE);
+        return;
+    }
     if (duty_scores(&look.duty, config, result.scores, result.classes, result.took_us / 1000,
                     &answer)) {
         report(&answer, result.took_us);

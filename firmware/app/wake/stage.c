@@ -5,6 +5,8 @@
  */
 #include "app/wake/stage.h"
 
+#include "app/console.h"
+#include "app/report.h"
 #include "app/session.h"
 #include "app/wake/account.h"
 #include "app/wake/config.h"
@@ -17,6 +19,7 @@
 static struct {
     infer_t *model; /* NULL: none that fits */
     uint32_t classes;
+    bool failing; /* the last inference has failed */
     summary_t summary;
     drift_t drift;
 } stage;
@@ -48,6 +51,7 @@ void stage_start(void)
     infer_t *model = session_model();
     stage.model = model != NULL && fits(model) ? model : NULL;
     stage.classes = stage.model != NULL ? elements(infer_output_info(model, 0)) : 0;
+    stage.failing = false;
     const void *reference = stage.model != NULL ? infer_extra(model, &bytes) : NULL;
     drift_open(&stage.drift, reference, bytes);
 }
@@ -87,17 +91,37 @@ static uint32_t microseconds(uint32_t ticks)
     return ticks / each * 1000 + ticks % each * 1000 / each;
 }
 
-void stage_infer(uint32_t since, stage_result_t *result)
+/* A model that always fails does so once a window: that is told once. */
+static void note_status(infer_status_t status)
+{
+    bool is_news = status != INFER_OK && !stage.failing;
+    stage.failing = status != INFER_OK;
+    if (is_news) {
+        text_t text = {0};
+        report_failure(&text, "inference failed", status);
+        console_print(&text);
+    }
+}
+
+static void take_result(uint32_t since, stage_result_t *result)
+{
+    read_scores(result);
+    result->took_us = microseconds(clock_ticks() - since);
+    summary_inference(&stage.summary, result->best, result->scores[result->best], result->took_us);
+}
+
+bool stage_infer(uint32_t since, stage_result_t *result)
 {
     duty_state_t before = account(STATE_STAGE_2);
     int8_t *input = infer_input(stage.model, 0);
     window_codes(input);
     drift_add(&stage.drift, input, wake_config.rows, wake_config.columns);
-    infer_invoke(stage.model);
-    read_scores(result);
-    result->took_us = microseconds(clock_ticks() - since);
-    summary_inference(&stage.summary, result->best, result->scores[result->best], result->took_us);
+    note_status(infer_invoke(stage.model));
+    if (!stage.failing) {
+        take_result(since, result);
+    }
     account(before);
+    return !stage.failing;
 }
 
 void stage_failed(void)

@@ -39,8 +39,9 @@ uint32_t stage_classes(void);
 void stage_begin(void);
 
 /* One inference on the window that was taken; `since` are the clock's ticks at its end. The codes
- * are in the model's input still, if the plan keeps it. Only if stage_ready(). */
-void stage_infer(uint32_t since, stage_result_t *result);
+ * are in the model's input still, if the plan keeps it. Only if stage_ready(). False: the engine
+ * has failed, there is no result; the first of several such is told on the console. */
+bool stage_infer(uint32_t since, stage_result_t *result);
 
 /* An inference that was wanted and did not happen, or came too late. */
 void stage_failed(void);

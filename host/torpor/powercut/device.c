@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "flash.h"
+#include "hal/flash.h"
 #include "scenario.h"
 #include "trace.h"
 #include "update/end.h"
@@ -23,18 +24,45 @@ static alignas(16) uint8_t arena[ARENA_BYTES];
 
 /* Where a CPU goes that hangs in an inference, or crashes. */
 static jmp_buf reset;
-static uint32_t nature_of_inference;
+static uint32_t nature_of_trial; /* of the model in this slot: */
+static uint32_t trial_slot;
 
+infer_status_t __real_infer_init(infer_t *model, const void *plan, size_t length, void *memory,
+                                 size_t bytes);
+infer_status_t __wrap_infer_init(infer_t *model, const void *plan, size_t length, void *memory,
+                                 size_t bytes);
 infer_status_t __real_infer_invoke(infer_t *model);
 infer_status_t __wrap_infer_invoke(infer_t *model);
 
-/* The linker sends all inferences here (--wrap). */
+static bool is_on_trial(const void *plan)
+{
+    if (trial_slot == UPDATE_NO_SLOT) {
+        return false;
+    }
+    const update_region_t *slot = &scenario.layout.slots[trial_slot];
+    uintptr_t start = (uintptr_t)flash_at(slot->offset);
+    return (uintptr_t)plan >= start && (uintptr_t)plan - start < slot->size;
+}
+
+/* The linker sends all that is opened, and all inferences, here (--wrap). */
+infer_status_t __wrap_infer_init(infer_t *model, const void *plan, size_t length, void *memory,
+                                 size_t bytes)
+{
+    if (nature_of_trial == NATURE_UNFIT && is_on_trial(plan)) {
+        return INFER_E_ARENA;
+    }
+    return __real_infer_init(model, plan, length, memory, bytes);
+}
+
 infer_status_t __wrap_infer_invoke(infer_t *model)
 {
-    if (nature_of_inference != NATURE_GOOD) {
-        longjmp(reset, 1);
+    if (nature_of_trial == NATURE_GOOD || !is_on_trial(model->plan)) {
+        return __real_infer_invoke(model);
     }
-    return __real_infer_invoke(model);
+    if (nature_of_trial == NATURE_SELF_TEST) {
+        return INFER_E_ENGINE;
+    }
+    longjmp(reset, 1);
 }
 
 static uint32_t nature_of(uint32_t slot)
@@ -103,15 +131,15 @@ static void open_application(device_t *device, uint32_t slot)
  * in a reset. `end` is how the run before has ended. */
 static bool open_model(device_t *device, judge_t *judge, update_end_t end)
 {
-    uint32_t trial = device->update.state[UPDATE_MODEL].trial;
-    judge_confirming(judge, trial);
-    nature_of_inference = nature_of(trial);
+    trial_slot = device->update.state[UPDATE_MODEL].trial;
+    judge_confirming(judge, trial_slot);
+    nature_of_trial = nature_of(trial_slot);
     if (setjmp(reset) != 0) {
-        device->end = end_of(nature_of_inference);
+        device->end = end_of(nature_of_trial);
         return false;
     }
     infer_status_t status = models_open(&device->models, end, &device->model, &device->plan);
-    nature_of_inference = NATURE_GOOD;
+    nature_of_trial = NATURE_GOOD;
     if (flash_sim.dead) {
         return false;
     }

@@ -204,6 +204,34 @@ static bool goes_on(const view_state_t *state, const journal_record_t *event, up
            (state->attempts == 0 ? event->reason == UPDATE_OK : tells(event, end));
 }
 
+/* Why a trial of such an image has to end. */
+static update_reason_t reason_of(uint32_t nature)
+{
+    static const update_reason_t reasons[] = {
+        [NATURE_GOOD] = UPDATE_OK,         [NATURE_SELF_TEST] = UPDATE_E_SELF_TEST,
+        [NATURE_HANG] = UPDATE_E_WATCHDOG, [NATURE_FAULT] = UPDATE_E_FAULT,
+        [NATURE_POWER] = UPDATE_E_POWER,   [NATURE_RESET] = UPDATE_E_RESET,
+        [NATURE_UNFIT] = UPDATE_E_UNFIT,
+    };
+    return reasons[nature];
+}
+
+/* A model that fails without a reset: its attempt is followed by the end of its trial, and another
+ * one runs. */
+static bool gives_way(const judge_t *judge, const view_state_t *state,
+                      const journal_record_t *event, update_end_t end)
+{
+    uint32_t image = scenario_image_in(state->trial);
+    uint32_t nature = image == NO_IMAGE ? NATURE_GOOD : scenario.images[image].nature;
+    bool fails = update_component_of(state->trial) == UPDATE_MODEL &&
+                 (nature == NATURE_UNFIT || nature == NATURE_SELF_TEST);
+    uint32_t next = view_next(&judge->known);
+    const journal_record_t *last = view_event(&judge->known, next - 1);
+    return fails && goes_on(state, event, end) && view_event(&judge->known, next - 2) == event &&
+           last->kind == JOURNAL_REVERTED && last->slot == state->trial &&
+           last->reason == reason_of(nature);
+}
+
 static bool is_over(const judge_t *judge, const view_state_t *state, const journal_record_t *event,
                     update_end_t end)
 {
@@ -212,7 +240,7 @@ static bool is_over(const judge_t *judge, const view_state_t *state, const journ
                  !fits(image, judge->firmware);
     bool told = unfit ? event->reason == UPDATE_E_UNFIT
                       : state->attempts == UPDATE_ATTEMPTS && tells(event, end);
-    return event->kind == JOURNAL_REVERTED && told;
+    return (event->kind == JOURNAL_REVERTED && told) || gives_way(judge, state, event, end);
 }
 
 static void check_trial(judge_t *judge, update_component_t component, uint32_t slot,
@@ -293,17 +321,6 @@ static bool is_refused_early(const scenario_image_t *image)
 {
     return image->refused == UPDATE_E_LINK || image->refused == UPDATE_E_KIND ||
            image->refused == UPDATE_E_SIZE;
-}
-
-/* Why a trial of such an image has to end. */
-static update_reason_t reason_of(uint32_t nature)
-{
-    static const update_reason_t reasons[] = {
-        [NATURE_GOOD] = UPDATE_OK,         [NATURE_SELF_TEST] = UPDATE_E_SELF_TEST,
-        [NATURE_HANG] = UPDATE_E_WATCHDOG, [NATURE_FAULT] = UPDATE_E_FAULT,
-        [NATURE_POWER] = UPDATE_E_POWER,   [NATURE_RESET] = UPDATE_E_RESET,
-    };
-    return reasons[nature];
 }
 
 /* What has happened is told, unless it is so long ago that the history was given up. */

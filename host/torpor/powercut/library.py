@@ -30,7 +30,7 @@ PROOF_HEADERS = ("flash", "trace", "remember", "scenario", "view", "judge", "pro
 KERNELS = ("COPY",)
 """What the models of the proof consist of."""
 
-WRAPPED = ("infer_invoke", "verify_hash", "verify_signature")
+WRAPPED = ("infer_init", "infer_invoke", "verify_hash", "verify_signature")
 """Functions that the linker sends to device.c and remember.c, which call them if need be."""
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")

@@ -19,11 +19,13 @@
 /* What an image does whenever it runs on trial. */
 typedef enum {
     NATURE_GOOD = 0,
-    NATURE_SELF_TEST = 1, /* its self-test fails; it says so and restarts */
+    NATURE_SELF_TEST = 1, /* firmware: its self-test fails, it says so and restarts; model: its
+                             inference fails */
     NATURE_HANG = 2,      /* until the watchdog bites */
     NATURE_FAULT = 3,     /* an exception */
     NATURE_POWER = 4,     /* it takes so much that the power breaks down */
     NATURE_RESET = 5,     /* somebody presses the button */
+    NATURE_UNFIT = 6,     /* model: it is sound, but cannot be opened */
 } scenario_nature_t;
 
 typedef struct {

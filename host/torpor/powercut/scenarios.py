@@ -34,7 +34,8 @@ IMAGES = {
     "large model": ImageSpec(MODEL, version="4.0.0", counter=1, arena=LARGE_ARENA),
     "lower model": ImageSpec(MODEL, version="5.0.0", counter=0),
 }
-NATURES = ("good", "self_test", "watchdog", "fault", "power", "reset")
+FAILURES = ("self_test", "watchdog", "fault", "power", "reset")
+NATURES = ("good", *FAILURES, "unfit")
 """What images do on trial, by the name of the reason that ends it; in scenario.h's order."""
 
 KINDS = ("load", "start", "fill", "send", "arm", "apply", "reject")
@@ -138,12 +139,12 @@ def revert(_geometry: Geometry) -> list[Scenario]:
     return [
         Scenario(f"revert-{nature.replace('_', '-')}", (*WITH_MODEL, UPDATE[0]), UPDATE[1:],
                  "old", "model 1", natures=(("new", nature),))
-        for nature in NATURES[1:]
+        for nature in FAILURES
     ]  # fmt: skip
 
 
 def models(_geometry: Geometry) -> list[Scenario]:
-    """A new model; an older one again, twice; one that does not work; one that is too old."""
+    """A new model; an older one again, twice; ones that do not work; one that is too old."""
     second = install(MODEL_1, "model 2")
     switch = second[1:]
     back = tuple(Step(step.kind, MODEL_0, "model 1") for step in switch)
@@ -152,9 +153,9 @@ def models(_geometry: Geometry) -> list[Scenario]:
     first = Scenario("model-first", INSTALLED, install(MODEL_0, "model 1"), "old", "model 1",
                      upload=True)  # fmt: skip
     reverts = [
-        Scenario(f"model-revert-{nature}", bad, switch, "old", "model 1",
+        Scenario(f"model-revert-{nature.replace('_', '-')}", bad, switch, "old", "model 1",
                  natures=(("model 2", nature),))
-        for nature in ("watchdog", "fault", "power")
+        for nature in ("watchdog", "fault", "power", "self_test", "unfit")
     ]  # fmt: skip
     lower = (*install(MODEL_2, "lower model"),)
     return [

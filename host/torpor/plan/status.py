@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+# SPDX-FileCopyrightText: The torpor authors
+"""Why an engine refuses a model, or fails: numbers, names and sentences of firmware/infer/infer.h,
+and what the user can do about it.
+
+The header's comments are the sentences that people read.
+"""
+
+import re
+from dataclasses import dataclass
+
+from torpor.paths import FIRMWARE
+
+HEADER = FIRMWARE / "infer" / "infer.h"
+
+_ENUM = re.compile(r"typedef\s+enum\s*\{(?P<items>[^}]*)\}\s*infer_status_t\s*;")
+_ITEM = re.compile(
+    r"^\s*INFER_(?:E_)?(?P<name>\w+)\s*=\s*(?P<number>\d+)\s*,?[ \t]*(?:/\*(?P<words>.*?)\*/)?",
+    re.M | re.S,
+)
+
+_AGAIN = "compile the model again with this torpor"
+_HINTS = {
+    "version": "compile the model again with this torpor, or update the firmware",
+    "target": "the model was compiled for another engine than the firmware's: build both alike",
+    "arena": "build again: the arena is measured anew; engine=tflm takes arena=BYTES too",
+    "kernel": "its operators are not in the firmware: build a firmware with this model",
+    "model": "the .tflite is damaged, or of another schema: convert it again",
+    "engine": "look at what the engine says; `torpor verify` runs the model on this computer",
+}
+
+
+@dataclass(frozen=True)
+class Status:
+    """One status.
+
+    Attributes:
+        number: as on the wire.
+        name: as in the header, without its prefix, small, as the firmware says it: "arena".
+        sentence: for people: "the arena given is too small".
+        hint: what to do.
+    """
+
+    number: int
+    name: str
+    sentence: str
+    hint: str
+
+
+def parse_statuses(text: str) -> dict[int, Status]:
+    """Return the statuses of a header like infer.h by number.
+
+    Raises:
+        ValueError: the header has no such enum, or two statuses share a number.
+    """
+    enum = _ENUM.search(text)
+    if enum is None:
+        raise ValueError("infer.h: no enum infer_status_t")
+    items = [item for item in _ITEM.finditer(enum["items"]) if item["name"] != "STATUS_COUNT"]
+    found = {int(item["number"]): _status(item) for item in items}
+    if len(found) != len(items):
+        raise ValueError("infer.h: two statuses share a number")
+    return found
+
+
+def _status(item: re.Match[str]) -> Status:
+    name = item["name"].lower()
+    sentence = " ".join((item["words"] or name).split())
+    return Status(int(item["number"]), name, sentence, _HINTS.get(name, _AGAIN))
+
+
+STATUSES = parse_statuses(HEADER.read_text(encoding="utf-8"))
+NUMBERS = {status.name: number for number, status in STATUSES.items()}
+"""Number of a status by its name."""
+
+
+def status(number: int) -> Status:
+    """Return the status with that number; one that says so if there is none."""
+    return STATUSES.get(number) or Status(
+        number, f"status{number}", f"status {number}, which this torpor does not know", _AGAIN
+    )
+
+
+def words(number: int, engine: str, message: str) -> str:
+    """Return a status with what the engine has said of it: "arena (tflm: Failed to ...)".
+
+    Args:
+        number: the status.
+        engine: as `hello` has it; "" if it is not known.
+        message: the engine's own, "" if it said nothing.
+    """
+    found = status(number)
+    said = f"{engine}: {message}" if engine and message else message
+    return f"{found.name} ({said or found.sentence})"
