@@ -3,21 +3,29 @@
 
 `python tools/performance.py` builds and runs every pair (some minutes). Everything in the page is
 measured by it; docs/BENCH.md says what the columns are.
+
+With the environment variable TFLM_DIR it measures TensorFlow Lite Micro, too: on each board with
+each archive of that tree that was built for the board's very architecture. Without it the section
+about that stays as it was.
 """
 
+import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torpor
 from torpor.bench import Measurement, Subject, measure
 from torpor.board import Board, board_names, load_board
+from torpor.cli._beside import Column, Pair, flash_bytes
 from torpor.cli.bench import number
-from torpor.errors import BudgetError, UnsupportedError
+from torpor.errors import BudgetError, TorporError, UnsupportedError
 from torpor.model.reference import ABOUT, MLPERF_TINY, WHEEL, reference_models
-from torpor.paths import ROOT
+from torpor.paths import ROOT, TFLM
+from torpor.tflm.cpu import cpu_of_core
+from torpor.tflm.tree import Tflm, archives, find, tree
 
 PAGE = ROOT / "docs" / "PERFORMANCE.md"
 MODELS = (*MLPERF_TINY, "tflite_micro_speech", "tflite_micro_magic_wand")
@@ -37,6 +45,17 @@ because nothing here has been measured on silicon. Outputs were compared with Te
 on {inputs} inputs.
 
 """
+BESIDE = "Beside TensorFlow Lite Micro"
+BESIDE_HEAD = f"""\
+## {BESIDE}
+
+The same models and inputs in the same firmware, with TensorFlow Lite Micro (`engine=tflm`) in place
+of our engine. [BENCH.md](BENCH.md) says what counts. `torpor / ...` is what ours takes as a part of
+what that does: 0.50 means half.
+
+"""
+KERNELS = {"reference": "reference kernels", "cmsis_nn": "CMSIS-NN"}
+"""What an archive of TensorFlow Lite Micro computes with."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +103,9 @@ def page(
     gaps: Sequence[Gap],
     on: Sequence[Board],
     versions: dict[str, str],
+    beside: str = "",
 ) -> str:
-    """Return the text of the page."""
+    """Return the text of the page; `beside` is its section about another engine."""
     detail = [row for row in rows if row.board == DETAIL[0] and row.ops]
     parts = [
         HEAD.format(inputs=INPUTS),
@@ -93,6 +113,7 @@ def page(
         *(_board_section(board, [r for r in rows if r.board == board.name]) for board in on),
         "## Not measured\n\n" if gaps else "",
         *_gap_lines(gaps, [board.name for board in on]),
+        beside,
         f"## Operator by operator on `{DETAIL[0]}`\n\n",
         f"Operators of the same kind together; those below {DETAIL[1]:.1%} are left out.\n\n",
         *map(_op_section, detail),
@@ -175,6 +196,141 @@ def _models_section() -> str:
     )
 
 
+# ---- beside another engine
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One archive of TensorFlow Lite Micro on one board.
+
+    Attributes:
+        board: the board.
+        tflm: what was linked.
+        ours: our measurements on the board.
+        theirs: the same models with it.
+        gaps: models that it could not be measured with.
+    """
+
+    board: Board
+    tflm: Tflm
+    ours: tuple[Measurement, ...]
+    theirs: tuple[Measurement, ...]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def kernels(self) -> str:
+        """What it computes with."""
+        return KERNELS[self.tflm.archive.kernels]
+
+
+def measure_beside(
+    models: Sequence[Subject], on: Sequence[Board], ours: Sequence[Measurement]
+) -> Iterator[Beside]:
+    """Measure the models with each archive in TFLM_DIR that was built for a board's architecture.
+
+    One for an older architecture would run as well, but that is not what anybody would ship.
+    """
+    for board in on:
+        for tflm in candidates(board):
+            os.environ["TFLM_LIB"] = str(tflm.archive.path)
+            print(f"{TFLM}: {tflm.archive.path}", file=sys.stderr)
+            rows, gaps = collect(models, [board], _measure_tflm)
+            mine = tuple(row for row in ours if row.board == board.name)
+            yield Beside(board, tflm, mine, tuple(rows), tuple(gaps))
+
+
+def candidates(board: Board) -> list[Tflm]:
+    """Return what TFLM_DIR has for the architecture of a board."""
+    folder, found = os.environ["TFLM_DIR"], []
+    for path in archives(tree(folder)):
+        try:
+            found.append(find(folder, path, board.core))
+        except TorporError:
+            continue  # for another core
+    wanted = cpu_of_core(board.core).architecture
+    found = [tflm for tflm in found if tflm.archive.cpu.architecture == wanted]
+    return sorted(found, key=lambda tflm: list(KERNELS).index(tflm.archive.kernels))
+
+
+def _measure_tflm(subject: Subject, board: Board, inputs: int) -> Measurement:
+    return measure(subject, board, inputs, TFLM)
+
+
+BESIDE_COLUMNS = (
+    Column("instructions", lambda row: row.insn),
+    Column("a MAC", lambda row: row.insn_per_mac, 2),
+    Column("instructions at start", lambda row: row.init_insn),
+    Column("flash", flash_bytes),
+    Column("code", lambda row: row.code_bytes),
+    Column("model", lambda row: row.model_bytes),
+    Column("RAM", lambda row: row.ram_bytes),
+    Column("stack", lambda row: row.stack_bytes),
+)
+
+
+def beside_section(found: Sequence[Beside], versions: dict[str, str]) -> str:
+    """Return the section about TensorFlow Lite Micro; "" if there is none for any board."""
+    if not found:
+        return ""
+    names = dict.fromkeys(one.board.name for one in found)
+    parts = [_board_beside([one for one in found if one.board.name == name]) for name in names]
+    return "".join([BESIDE_HEAD, _beside_versions(found, versions), *parts])
+
+
+def _beside_versions(found: Sequence[Beside], versions: dict[str, str]) -> str:
+    rows = [[f"TensorFlow Lite Micro, {one.tflm.version}", _built(one)] for one in found]
+    mine = [[name, version] for name, version in versions.items()]
+    return table(["what", "version"], [], [*mine, *rows])
+
+
+def _built(one: Beside) -> str:
+    archive = one.tflm.archive
+    return f"{one.kernels}, {archive.cpu}, BUILD_TYPE={archive.build_type}, {archive.compiler}"
+
+
+def _board_beside(found: Sequence[Beside]) -> str:
+    board = found[0].board
+    names = [column.name for column in BESIDE_COLUMNS]
+    rows = (line for row in found[0].ours for line in _model_beside(row, found))
+    gaps = [
+        f"- {gap.model} with {one.kernels}: {gap.reason}\n" for one in found for gap in one.gaps
+    ]
+    return (
+        f"### {board.title}, `{board.name}`\n\n"
+        + table(["model", "engine"], [*names, "outputs equal"], rows)
+        + "".join([*gaps, "\n"] if gaps else [])
+    )
+
+
+def _model_beside(ours: Measurement, found: Sequence[Beside]) -> Iterator[list[str]]:
+    """Yield the lines about one model: each archive, our engine, and what it takes of each."""
+    pairs = [
+        (one.kernels, Pair(row, ours))
+        for one in found
+        for row in one.theirs
+        if row.model == ours.model
+    ]
+    if not pairs:
+        return
+    for kernels, pair in pairs:
+        yield [ours.model, f"tflm, {kernels}", *_beside_cells(pair.base)]
+    yield [ours.model, "torpor", *_beside_cells(ours)]
+    for kernels, pair in pairs:
+        ratios = (number(pair.ratio(column), 2) for column in BESIDE_COLUMNS)
+        yield [ours.model, f"torpor / {kernels}", *ratios, ""]
+
+
+def _beside_cells(row: Measurement) -> list[str]:
+    numbers = [number(column.value(row), column.digits) for column in BESIDE_COLUMNS]
+    return [*numbers, "yes" if row.byte_equal else "**no**"]
+
+
+def old_section(text: str) -> str:
+    """Return the section about TensorFlow Lite Micro of a page, as it is; "" if it has none."""
+    found = re.search(rf"^## {BESIDE}\n.*?(?=^## |\Z)", text, re.M | re.S)
+    return found[0] if found else ""
+
+
 # ---- what it was made with
 
 
@@ -198,10 +354,19 @@ def _first_line(command: list[str]) -> str:
 
 def main() -> int:
     """Measure, write the page; 1 if bytes differed anywhere."""
-    on = boards()
-    rows, gaps = collect(subjects(), on)
-    PAGE.write_text(page(rows, gaps, on, tool_versions(on)), encoding="utf-8")
-    return 0 if all(row.byte_equal for row in rows) else 1
+    on, models = boards(), subjects()
+    rows, gaps = collect(models, on)
+    versions = tool_versions(on)
+    if os.environ.get("TFLM_DIR"):
+        found = list(measure_beside(models, on, rows))
+        beside = beside_section(found, versions)
+    else:
+        found = []
+        beside = old_section(PAGE.read_text(encoding="utf-8"))
+        print(f"TFLM_DIR is not set: '{BESIDE}' stays as it was", file=sys.stderr)
+    PAGE.write_text(page(rows, gaps, on, versions, beside), encoding="utf-8")
+    theirs = [row for one in found for row in one.theirs]
+    return 0 if all(row.byte_equal for row in (*rows, *theirs)) else 1
 
 
 if __name__ == "__main__":

@@ -18,11 +18,20 @@ from tests.support.tflite_builder import GraphBuilder
 from torpor import emulate
 from torpor.compile import compile_model
 from torpor.emulate import debugger, firmware
-from torpor.emulate.debugger import Code, Debugger, InputLoader, Place, Store, functions
+from torpor.emulate.debugger import (
+    Code,
+    Debugger,
+    InputLoader,
+    Place,
+    Store,
+    functions,
+    input_loader,
+)
 from torpor.emulate.image import Image
 from torpor.errors import DeviceError, UsageError
 from torpor.golden import Golden
 from torpor.link import DeviceClient
+from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
 
 PACKET = re.compile(rb"\$([^#]*)#([0-9a-f]{2})")
@@ -278,6 +287,14 @@ def test_inputs_of_other_sizes_are_refused_and_nothing_is_written(
     with pytest.raises(DeviceError, match=r"the model takes \[189\]"):
         InputLoader(Debugger(probe).write, image_with(plan))([bytes(n) for n in lengths])
     assert probe.stops == 0
+
+
+def test_where_the_engine_decides_about_places_nothing_is_loaded(plan: bytes) -> None:
+    probe = Probe()
+    assert input_loader(Debugger(probe).write, image_with(plan)) is not None
+    theirs = plan[:6] + bytes([CONST["PLAN_TARGET_TFLM"]]) + plan[7:]
+    assert Plan.parse(theirs).header["target"] == CONST["PLAN_TARGET_TFLM"]
+    assert input_loader(Debugger(probe).write, image_with(theirs)) is None
 
 
 # ---- the firmware that ships

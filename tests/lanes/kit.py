@@ -113,7 +113,7 @@ def models_hash() -> str:
     The models, and what the device does.
     """
     parts = [model_image(bits).data for bits in (8, 4)]
-    sources = sorted(p for p in FIRMWARE.rglob("*") if p.suffix in (".c", ".h", ".toml"))
+    sources = sorted(p for p in FIRMWARE.rglob("*") if p.suffix in (".c", ".cc", ".h", ".toml"))
     parts += [path.read_bytes() for path in sources]
     return hashlib.sha256(b"".join(parts)).hexdigest()
 

@@ -17,6 +17,7 @@ from typing import Protocol
 from torpor.emulate.image import Image
 from torpor.errors import DeviceError
 from torpor.link import Transport
+from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
 
 TIMEOUT = 10.0
@@ -213,6 +214,17 @@ def _place(place: Place) -> bytes:
     return b"2,%x,%x" % (place.first, place.size)
 
 
+Write = Callable[[Sequence[tuple[int, bytes]]], None]
+
+
+def input_loader(write: Write, image: Image) -> "InputLoader | None":
+    """Return the loader for a firmware; None if its plan does not say where inputs lie."""
+    plan = Plan.parse(image.content("torpor_plan"))
+    if plan.header["target"] == CONST["PLAN_TARGET_TFLM"]:
+        return None
+    return InputLoader(write, image)
+
+
 class InputLoader:
     """Loads inputs into the arena of the model that a firmware embeds.
 
@@ -227,7 +239,7 @@ class InputLoader:
         ModelError: the plan in it is of another format version.
     """
 
-    def __init__(self, write: Callable[[Sequence[tuple[int, bytes]]], None], image: Image) -> None:
+    def __init__(self, write: Write, image: Image) -> None:
         self._write = write
         arena, _ = image.place("model_arena")
         plan = Plan.parse(image.content("torpor_plan"))

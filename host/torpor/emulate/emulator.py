@@ -12,7 +12,7 @@ from torpor.board import Board, Memory, load_board
 from torpor.board import Emulator as Facts
 from torpor.emulate import machine, renode
 from torpor.emulate.cut import Cut, Moment
-from torpor.emulate.debugger import Debugger, InputLoader
+from torpor.emulate.debugger import Debugger, InputLoader, input_loader
 from torpor.emulate.firmware import existing
 from torpor.emulate.flash import FlashFile
 from torpor.emulate.image import Image
@@ -77,14 +77,15 @@ class Emulator:
     def input_loader(self) -> InputLoader | None:
         """Return what loads a model's inputs into the device's memory, for `DeviceClient`.
 
-        None where there is no way into it (native): its serial port is fast.
+        None where there is no way into it (native): its serial port is fast; and where it is not
+        known at what address a model reads them: TensorFlow Lite Micro decides that on the device.
 
         Raises:
             UsageError: the firmware has no symbols.
         """
         if self._machine.debugger is None:
             return None
-        return InputLoader(self._write_memory, Image.read(self.elf))
+        return input_loader(self._write_memory, Image.read(self.elf))
 
     def _write_memory(self, pieces: Sequence[tuple[int, bytes]]) -> None:
         self.debugger.write(pieces)  # the one that there is now
