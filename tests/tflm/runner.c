@@ -138,7 +138,9 @@ static void put_input(open_t *at)
 static void get(const void *bytes, uint32_t count)
 {
     give_word(bytes != NULL ? count : 0);
-    give(bytes, bytes != NULL ? count : 0);
+    if (bytes != NULL) {
+        give(bytes, count);
+    }
 }
 
 static void show_input(open_t *at)

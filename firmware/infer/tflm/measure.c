@@ -55,6 +55,7 @@ tflm_measured_t tflm_measure(const void *plan, void *arena, uint32_t arena_bytes
 {
     trial_t trial = {.plan = (const plan_header_t *)plan, .arena = (uint8_t *)arena};
     uint32_t reserved = tflm_reserved(trial.plan);
+    tflm_message_clear();
     if (arena_bytes < reserved) {
         return (tflm_measured_t){.status = INFER_E_ARENA};
     }
