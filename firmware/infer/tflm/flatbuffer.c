@@ -11,7 +11,7 @@
 #define VTABLE_HEAD 4u /* bytes before the first field's entry */
 
 static const struct {
-    uint8_t bytes;   /* in the table, and what they are aligned to */
+    uint8_t bytes;   /* in the table */
     uint8_t element; /* bytes of an element of the vector that the field leads to, if it does */
 } kind_facts[] = {
     [FLAT_SKIP] = {0, 0},    [FLAT_BYTE] = {1, 0},    [FLAT_WORD] = {4, 0},
@@ -68,14 +68,14 @@ static int all_zero(const flat_t *flat, uint32_t at, uint32_t bytes)
 static int vector_ok(const flat_t *flat, uint32_t at, uint32_t kind)
 {
     uint32_t vector = target(flat, at);
-    if (vector % 4 != 0 || !inside(flat, vector, 4)) {
+    if (vector % FLAT_ALIGN != 0 || !inside(flat, vector, 4)) {
         return 0;
     }
     uint32_t start = vector + 4u;
     uint32_t size = word_at(flat, vector);
     uint32_t element = kind_facts[kind].element;
     uint32_t end = kind == FLAT_TEXT ? 1u : 0u;
-    return start % element == 0 && inside(flat, start, size_add(size_mul(size, element), end)) &&
+    return inside(flat, start, size_add(size_mul(size, element), end)) &&
            (end == 0 || flat->bytes[start + size] == '\0');
 }
 
@@ -84,7 +84,8 @@ static int field_ok(const flat_t *flat, uint32_t at, uint32_t offset, uint32_t t
                     uint32_t kind)
 {
     uint32_t bytes = kind_facts[kind].bytes;
-    if (offset + bytes > table_bytes || at % bytes != 0) {
+    uint32_t align = bytes < FLAT_ALIGN ? bytes : FLAT_ALIGN;
+    if (offset + bytes > table_bytes || at % align != 0) {
         return 0;
     }
     if (kind == FLAT_NO_WORD || kind == FLAT_NO_LONG) {
@@ -104,7 +105,7 @@ int flat_spend(flat_t *flat, uint32_t count)
 
 int flat_table(flat_t *flat, uint32_t at, const uint8_t *kinds, uint32_t count)
 {
-    if (!flat_spend(flat, 1) || at % 4 != 0 || !inside(flat, at, 4)) {
+    if (!flat_spend(flat, 1) || at % FLAT_ALIGN != 0 || !inside(flat, at, 4)) {
         return 0;
     }
     uint32_t vtable = at - word_at(flat, at);

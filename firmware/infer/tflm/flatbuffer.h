@@ -11,6 +11,10 @@
 
 #include <stdint.h>
 
+/* No core needs more for a number of 8 bytes, and some writers of files do not align them better.
+ */
+#define FLAT_ALIGN 4u
+
 typedef struct {
     const uint8_t *bytes; /* 16-byte aligned */
     uint32_t length;      /* < 2^31 */

@@ -14,7 +14,6 @@
 
 #define MAX_RANK        6u                         /* of RuntimeShape in TensorFlow Lite Micro */
 #define MAX_BYTES       ((uint32_t)INT32_MAX / 2u) /* of all tensors without constants */
-#define MOST_ALIGN      4u /* that the cores need for an element, of whatever size */
 #define ARENA_ALIGN     16u
 #define OFFLINE_HEAD    12u /* bytes of a memory plan before its offsets */
 #define OFFLINE_COUNT   2u  /* word of a memory plan with the number of offsets */
@@ -70,12 +69,23 @@ static uint32_t check_constant(const model_t *model, uint32_t data, uint32_t typ
     uint32_t element = type_bytes[type];
     uint32_t bytes =
         type == TYPE_INT4 ? elements / 2u + elements % 2u : size_mul(elements, element);
-    uint32_t align = element < MOST_ALIGN ? element : MOST_ALIGN;
+    uint32_t align = element < FLAT_ALIGN ? element : FLAT_ALIGN;
     int sound = bytes <= flat_size(&model->flat, data) && (data + 4u) % align == 0;
     return sound ? TFLM_PART_NONE : TFLM_PART_CONSTANT;
 }
 
-/* TensorFlow Lite Micro takes scales and zero points only where there are both. */
+/* The scales of a tensor with one dimension are those of that one: converters have given biases the
+ * number of the filter's. */
+static int scales_ok(const flat_t *flat, uint32_t shape, uint32_t scales, uint32_t dimension)
+{
+    uint32_t rank = flat_size(flat, shape);
+    if (scales <= 1) {
+        return 1;
+    }
+    uint32_t place = rank == 1 && dimension < MAX_RANK ? 0 : dimension;
+    return place < rank && flat_number(flat, shape, place) == scales;
+}
+
 static uint32_t check_quantization(model_t *model, uint32_t tensor, uint32_t shape)
 {
     flat_t *flat = &model->flat;
@@ -88,11 +98,7 @@ static uint32_t check_quantization(model_t *model, uint32_t tensor, uint32_t sha
     }
     uint32_t scales = flat_size(flat, flat_follow(flat, table, QUANTIZATION_SCALE));
     uint32_t dimension = flat_word(flat, table, QUANTIZATION_DIMENSION);
-    if (scales <= 1 ||
-        (dimension < flat_size(flat, shape) && flat_number(flat, shape, dimension) == scales)) {
-        return TFLM_PART_NONE;
-    }
-    return TFLM_PART_QUANTIZATION;
+    return scales_ok(flat, shape, scales, dimension) ? TFLM_PART_NONE : TFLM_PART_QUANTIZATION;
 }
 
 static uint32_t check_tensor(model_t *model, uint32_t tensor)
