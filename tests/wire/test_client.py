@@ -138,9 +138,56 @@ def test_another_schema_is_recognised_in_a_hello_of_another_shape(extra: list[An
 
 def test_a_refused_plan_is_reported_and_never_run() -> None:
     fake = device(plan_status=9)
-    with pytest.raises(DeviceError, match=r"refused its model \(plan status 9\)"):
+    with pytest.raises(DeviceError, match=r"refused its model: tensor \(a tensor is out"):
         client(fake).infer(0, inputs_for(fake))
     assert fake.runs == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "told", "hint"),
+    [
+        (6, "", "arena (the arena given is too small)", "arena=BYTES"),
+        (6, "Requested: 9", "arena (tflm: Requested: 9)", "measured anew"),
+        (7, "no SOFTMAX", "kernel (tflm: no SOFTMAX)", "build a firmware with this model"),
+        (2, "", "version (another plan format", "update the firmware"),
+        (18, "", "model (the flatbuffer is broken", "convert it again"),
+        (19, "", "engine (TensorFlow Lite Micro has failed otherwise)", "`torpor verify`"),
+        (250, "", "status250 (status 250, which this torpor does not know)", "compile"),
+    ],
+)
+def test_a_refused_plan_is_told_by_name_with_the_engine_s_words_and_what_to_do(
+    number: int, message: str, told: str, hint: str
+) -> None:
+    fake = device(plan_status=number, engine="tflm", message=message)
+    with pytest.raises(DeviceError) as caught:
+        client(fake).infer(0, inputs_for(fake))
+    assert f"refused its model: {told}" in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_an_inference_that_fails_is_told_with_what_the_engine_says_then() -> None:
+    fake = device(engine="tflm")
+    link = client(fake)
+    link.infer(0, inputs_for(fake))
+    fake.fails, fake.message = True, "Node SOFTMAX (number 3) failed to invoke"
+    with pytest.raises(DeviceError, match="the inference failed on the device") as caught:
+        link.infer(1, inputs_for(fake))
+    assert "engine (tflm: Node SOFTMAX (number 3) failed to invoke)" in caught.value.message
+    assert fake.runs == 2, "it is not tried again"
+
+
+def test_an_inference_that_fails_without_a_word_is_told_too() -> None:
+    fake = device(fails=True)
+    with pytest.raises(DeviceError, match="engine .TensorFlow Lite Micro has failed otherwise."):
+        client(fake).infer(1, inputs_for(fake))
+
+
+def test_a_repeated_request_finds_the_failure_again() -> None:
+    fake = device(fails=True)
+    for _ in range(2):
+        with pytest.raises(DeviceError, match="inference failed"):
+            client(fake).infer(1, inputs_for(fake))
+    assert fake.runs == 1
 
 
 def test_inputs_of_the_wrong_size_are_refused_with_both_sizes() -> None:
@@ -395,7 +442,7 @@ def test_without_a_reset_nobody_counts() -> None:
 
 
 def test_a_refused_model_cannot_be_reset() -> None:
-    with pytest.raises(DeviceError, match=r"refused its model \(plan status 9\)"):
+    with pytest.raises(DeviceError, match=r"refused its model: tensor \(a tensor is out"):
         client(device(plan_status=9)).reset()
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from torpor.errors import DeviceError
 from torpor.link.transport import Transport
+from torpor.plan import status
 from torpor.wire import framing, records
 from torpor.wire.records import STATUS, Record, Unknown
 
@@ -189,8 +190,8 @@ class DeviceClient:
             inputs: the bytes of every input, in the model's order.
 
         Raises:
-            DeviceError: no answer, a refused model, inputs of the wrong size, or a state that got
-                lost since reset().
+            DeviceError: no answer, a refused model, inputs of the wrong size, an engine that
+                failed, or a state that got lost since reset().
         """
         hello = self._accepted()
         total = sum(len(data) for data in inputs)
@@ -321,7 +322,9 @@ class DeviceClient:
 
     def _expect_ok(self, answer: Any) -> None:
         if answer.status == STATUS["no_model"]:
-            raise _refused_plan(self._hello)
+            raise _refused_plan(self.hello())
+        if answer.status == STATUS["failed"]:
+            raise _failed_inference(self.hello())
         if answer.status != STATUS["ok"]:
             name = records.status_name(answer.status)
             raise DeviceError(
@@ -443,7 +446,11 @@ def _output_data(answer: Any, request: Any) -> bytes:
 
 
 def _refused_plan(hello: Any) -> DeviceError:
-    return DeviceError(
-        f"the device refused its model (plan status {hello.plan_status})",
-        "the numbers are in firmware/infer/infer.h; compile the model again with this torpor",
-    )
+    why = status.words(hello.plan_status, hello.engine, hello.message)
+    return DeviceError(f"the device refused its model: {why}", status.hint(hello.plan_status))
+
+
+def _failed_inference(hello: Any) -> DeviceError:
+    number = status.NUMBERS["engine"]
+    why = status.words(number, hello.engine, hello.message)
+    return DeviceError(f"the inference failed on the device: {why}", status.hint(number))

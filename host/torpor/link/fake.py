@@ -27,6 +27,7 @@ class FakeDevice:
         schema: what `hello` says about its records.
         plan_status: not 0: the model is refused, as infer_check would.
         engine, message: what `hello` says of them.
+        fails: the engine fails in every inference.
         runs: how often the model was run.
         samples: stored inputs, by number.
         on_reset: called when the model's state must be as at the beginning.
@@ -39,6 +40,7 @@ class FakeDevice:
     plan_status: int = 0
     engine: str = "torpor"
     message: str = ""
+    fails: bool = False
     runs: int = 0
     on_reset: Callable[[], None] = lambda: None
     samples: Sequence[Entry] = ()
@@ -100,7 +102,8 @@ class FakeDevice:
         key = (run.window, run.crc)
         if self._last is None or self._last[0] != key:
             result = self._run(run)
-            self._last = (key, result) if result.data else self._last
+            is_run = result.data or result.status == STATUS["failed"]
+            self._last = (key, result) if is_run else self._last
         else:
             result = replace(self._last[1], seq=run.seq)
         return [result, records.Counters(self.frames, self.dropped, 0)]
@@ -111,6 +114,9 @@ class FakeDevice:
         if zlib.crc32(b"".join(self._inputs)) != run.crc:
             return _refusal(run, "stale_input")
         self.runs += 1
+        if self.fails:
+            self._outputs = None
+            return _refusal(run, "failed")
         self._since_reset += 1
         self._outputs = self.model([bytes(data) for data in self._inputs])
         for data in self._inputs:  # the arena is used for other things

@@ -3,7 +3,7 @@
 """Why an engine refuses a model, or fails: numbers, names and sentences of firmware/infer/infer.h,
 and what the user can do about it.
 
-The header's comments are the sentences that people read.
+The header's comments, up to a remark for programmers, are the sentences that people read.
 """
 
 import re
@@ -65,7 +65,7 @@ def parse_statuses(text: str) -> dict[int, Status]:
 
 def _status(item: re.Match[str]) -> Status:
     name = item["name"].lower()
-    sentence = " ".join((item["words"] or name).split())
+    sentence = " ".join((item["words"] or name).split()).partition(": see ")[0]
     return Status(int(item["number"]), name, sentence, _HINTS.get(name, _AGAIN))
 
 
@@ -79,6 +79,11 @@ def status(number: int) -> Status:
     return STATUSES.get(number) or Status(
         number, f"status{number}", f"status {number}, which this torpor does not know", _AGAIN
     )
+
+
+def hint(number: int) -> str:
+    """Return what to do about a status."""
+    return status(number).hint
 
 
 def words(number: int, engine: str, message: str) -> str:
