@@ -5,6 +5,7 @@ A starved interpreter can crash instead of reporting an error, and could overwri
 own. So each arena is tried in a fork of this process, which prints one JSON object at the end.
 """
 
+import faulthandler
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from torpor.golden import Golden, TensorInfo, captured_output
 from torpor.tflm.arena import STEP
 
 _TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
-_SECONDS = 120
+_SECONDS = 120.0
 
 ENOUGH, TOO_SMALL, CRASH = "enough", "too small", "crash"
 
@@ -123,8 +124,10 @@ def _allocated(tflite: bytes, size: int) -> int:
 
 def _work_and_exit(work: Callable[[], None]) -> None:
     """Never returns: what is above on the stack belongs to the parent."""
+    faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.alarm(_SECONDS)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
