@@ -284,10 +284,11 @@ def torpor(words: str, *arguments: str) -> Any:
     No shell looks at its arguments, which may be odd names of files. The command writes to the
     target, or to its folder where there are several.
     """
+    text = "\0".join(arguments)  # a text belongs to what SCons compares, what a tuple has does not
 
     def run(target: list[Any], source: list[Any], env: Any) -> int:
         out = Path(str(target[0]))
-        return run_torpor(list(arguments), out, env, several=len(target) > 1)
+        return run_torpor(text.split("\0"), out, env, several=len(target) > 1)
 
     return Action(run, words)
 

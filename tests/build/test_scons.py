@@ -15,6 +15,7 @@ import pytest
 from tests.build.conftest import PARTS, Tree, copy_tree, cpu_seconds
 from tests.support.tflite_builder import GraphBuilder
 from torpor.paths import variant
+from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
 from torpor_build.place import ours
 from torpor_build.steps import COMPILE, QUANTIZE, tool_sources
@@ -74,6 +75,18 @@ def test_building_again_does_nothing_and_is_quick(tree: Tree) -> None:
     assert cpu_seconds() - before < NO_OP_SECONDS
     assert "  cc " not in done.stdout
     assert "  link " not in done.stdout
+
+
+def test_an_option_of_the_compiler_is_enough_to_compile_the_model_again(tree: Tree) -> None:
+    flags = [plan_flags(tree, words) for words in ([], ["keep_input=1"], [])]
+    assert [flag & CONST["PLAN_FLAG_KEEP_INPUT"] for flag in flags] == [0, 1, 0]
+
+
+def plan_flags(tree: Tree, words: list[str]) -> int:
+    plan = f"build/microbit/{NAME}/plan.bin"
+    tree.build("board=microbit", MODEL, *words, plan)
+    header = Plan.parse((tree.folder / plan).read_bytes()).header
+    return int(header["flags"])
 
 
 def test_compile_commands_name_every_file_of_ours(tree: Tree) -> None:
