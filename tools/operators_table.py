@@ -20,6 +20,8 @@ from torpor.compile.lowering import OPERATORS, Operator
 from torpor.compile.ops import load_all
 from torpor.paths import ROOT
 from torpor.plan.layout import OPCODES
+from torpor.plan.tflm import REGISTRATIONS
+from torpor.tflm import needs
 
 PAGE = ROOT / "docs" / "OPERATORS.md"
 HEAD = """# Operators
@@ -33,6 +35,20 @@ is not listed. A constant where an activation is expected is refused by all oper
 name it.
 """
 COLUMNS = ("operator", "int8", "int4", "int16", "others", "supported", "kernels", "refused")
+TFLM_HEAD = """
+## TensorFlow Lite Micro
+
+Firmware of `engine=tflm` has of TensorFlow Lite Micro the operators of its models. A registration
+for int8 or int4 alone is taken where it fits all uses of the operator in the model: with CMSIS-NN's
+kernels it leaves others out of the firmware, with the reference kernels it is the same as the one
+for all types. UNIDIRECTIONAL_SEQUENCE_LSTM_INT8 is never taken, as a wrong assertion in CMSIS-NN's
+kernel stops the device.
+
+What an operator computes with is up to TensorFlow Lite Micro: its interpreter from PyPI runs the
+model when the arena is measured, and what it refuses is refused in its words. torpor also refuses
+what one of the two sets of kernels would compute wrongly or stop at, as a plan in a model slot does
+not know which of them a firmware has:
+"""
 GOLDEN = "TensorFlow Lite Micro"
 SUFFIXES = {"int8": "_S8", "int4": "_S4", "int16": "_S16"}
 OTHER = re.compile(r"(?<!constant )\b(uint8|int32|float32|bool)\b(?! (?:bias|axes|or int64))")
@@ -124,7 +140,41 @@ def page() -> str:
     rows = [list(COLUMNS), ["---"] * len(COLUMNS)]
     rows += [row(operator) for _, operator in sorted(OPERATORS.items())]
     lines = ["| " + " | ".join(cells) + " |\n" for cells in rows]
-    return HEAD + "\n" + "".join(re.sub(r" +", " ", line) for line in lines)
+    return HEAD + "\n" + "".join(re.sub(r" +", " ", line) for line in lines) + tflm_section()
+
+
+def tflm_refusals() -> list[str]:
+    """Return the sentences with which models for TensorFlow Lite Micro are refused."""
+    found = []
+    for node in ast.walk(ast.parse(inspect.getsource(needs))):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "refuse":
+            text = node.args[0]
+            parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+            found.append("".join(str(getattr(part, "value", "")) for part in map(_plain, parts)))
+    return found
+
+
+def _plain(part: ast.expr) -> ast.expr:
+    """Return a part of a sentence, N for what the model says."""
+    return ast.Constant("N") if isinstance(part, ast.FormattedValue) else part
+
+
+def tflm_section() -> str:
+    """Return the part about engine=tflm: what is refused, and the operators."""
+    refused = "".join(f"- {text}\n" for text in sorted(tflm_refusals()))
+    only, four = ", ".join(needs.FLOATS_ONLY), ", ".join(needs.FOUR_DIMENSIONS)
+    names = sorted(name for name, entry in REGISTRATIONS.items() if not entry.of)
+    operators = ", ".join(map(_with_registrations, names))
+    return (
+        f"{TFLM_HEAD}\n{refused}\n"
+        f"For floats only are {only}. At most four dimensions, in int8, have {four}.\n\n"
+        f"Operators, and their registrations for few types: {operators}.\n"
+    )
+
+
+def _with_registrations(operator: str) -> str:
+    special = [f"`{name}`" for name, entry in REGISTRATIONS.items() if entry.of == operator]
+    return f"{operator} ({', '.join(special)})" if special else operator
 
 
 def main() -> int:

@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """docs/OPERATORS.md is what tools/operators_table.py makes of the compiler's sources."""
 
+import inspect
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from tools import operators_table
-from tools.operators_table import COLUMNS, PAGE, Facts, gather, kernels_of, main, page, row
+from tools.operators_table import (
+    COLUMNS,
+    PAGE,
+    Facts,
+    gather,
+    kernels_of,
+    main,
+    page,
+    row,
+    tflm_refusals,
+)
 from torpor.compile.lowering import OPERATORS, Operator, Site
 from torpor.compile.ops import load_all
 from torpor.plan.layout import OPCODES
+from torpor.plan.tflm import REGISTRATIONS
+from torpor.tflm import needs
 
 load_all()
 _LIMIT = 7
@@ -74,6 +88,15 @@ def test_refusals_are_sentences_with_constants_put_in(monkeypatch: pytest.Monkey
     assert sorted(facts.refusals) == ["more than 7 or N", "the helper's reason"]
     assert facts.kernels == {"LUT_S8"}
     assert kernels_of(Operator("NEW", "", lambda _: None), facts) == ["LUT_S8"]  # type: ignore[arg-type, return-value]
+
+
+def test_the_registrations_and_refusals_of_tflm_are_listed() -> None:
+    section = page().split("## TensorFlow Lite Micro")[1]
+    for name in REGISTRATIONS:
+        assert re.search(rf"\b{name}\b", section), name
+    assert "- int4 weights need int8 activations in TensorFlow Lite Micro, not int16\n" in section
+    assert "- dynamic range quantization (N weights, float activations) has no kernel" in section
+    assert len(tflm_refusals()) == inspect.getsource(needs).count("use.refuse(")
 
 
 @pytest.mark.parametrize(("text", "status"), [(None, 1), ("old", 1), ("", 0)])

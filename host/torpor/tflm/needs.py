@@ -170,12 +170,17 @@ def _check_weights(use: _Use, weights: Tensor, data: Tensor) -> None:
 
 
 def _refuse_int4(use: _Use, tensor: Tensor) -> NoReturn:
-    what = "weight-only int4: " if use.op.name == "DEQUANTIZE" else ""
+    if use.op.name == "DEQUANTIZE":
+        use.refuse(
+            "weight-only int4 has no kernel in TensorFlow Lite Micro",
+            tensor,
+            _QUANTIZE,
+        )
     use.refuse(
-        f"{what}TensorFlow Lite Micro takes int4 only as weights of CONV_2D, DEPTHWISE_CONV_2D and "
-        "FULLY_CONNECTED beside int8 activations",
+        "TensorFlow Lite Micro takes int4 only as weights of CONV_2D, DEPTHWISE_CONV_2D and "
+        "FULLY_CONNECTED",
         tensor,
-        _QUANTIZE if what else "make the weights of this layer int8",
+        "make the weights of this layer int8",
     )
 
 
