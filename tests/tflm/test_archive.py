@@ -2,7 +2,9 @@
 # SPDX-FileCopyrightText: The torpor authors
 """An archive of TensorFlow Lite Micro says what it was built for, and why it fits no board."""
 
+import contextlib
 import re
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,13 +29,13 @@ from tests.support.archives import (
     tool,
 )
 from torpor.board import load_board
-from torpor.errors import ImageError, TorporError, UsageError
+from torpor.errors import ImageError, MissingToolError, TorporError, UsageError
 from torpor.paths import FIRMWARE
 from torpor.tflm.ar import Member, members
 from torpor.tflm.archive import _OF_LIBRARY, OURS, Archive, read_archive
 from torpor.tflm.cpu import cpu_of_core
 from torpor.tflm.fits import fits
-from torpor.tflm.objects import read_object
+from torpor.tflm.objects import build_attributes, read_object
 
 CORES = {
     "m0": ("-mcpu=cortex-m0", "-mthumb", "-mfloat-abi=soft"),
@@ -539,3 +541,77 @@ def test_picolibc_has_none_of_what_only_newlib_has(tmp_path: Path) -> None:
     command = [tool(ARM, "gcc"), *M4_HARD, *PICOLIBC, "-nostartfiles", *keep, str(one)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert set(re.findall(r"undefined reference to `(\w+)'", done.stderr)) == set(names)
+
+
+# What no compiler at hand makes
+
+
+def attributes(pairs: bytes, size: int | None = None) -> bytes:
+    """Write a section of build attributes, for the whole file."""
+    part = b"\x01" + struct.pack("<I", len(pairs) + 5) + pairs
+    vendor = b"aeabi\0" + part
+    return b"A" + struct.pack("<I", size or len(vendor) + 4) + vendor
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (b"\x05cortex-m4\0\x06\x0d", {5: "cortex-m4", 6: 13}),
+        (b"\x20\x01gnu\0\x1a\x02", {32: 1, 26: 2}),  # a number and a text
+        (b"\x41\x06\x0d\0\x1a\x02", {65: "\x06\r", 26: 2}),
+        (b"\x81\x01\x81\x02", {129: 257}),
+        (b"", {}),
+    ],
+)
+def test_build_attributes_are_read_as_arms_document_says(
+    pairs: bytes, said: dict[int, object]
+) -> None:
+    assert build_attributes(attributes(pairs), "<", 40) == said
+
+
+def test_build_attributes_of_many_vendors_are_all_read() -> None:
+    data = attributes(b"\x06\x0d") + attributes(b"\x1a\x01")[1:]
+    assert build_attributes(data, "<", 40) == {6: 13, 26: 1}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        attributes(b"\x06\x0d", size=4),
+        attributes(b"\x06\x0d", size=99),
+        attributes(b"\x06" + b"\xff" * 12),
+        attributes(b"\x05no end"),
+        b"A\x01",
+        b"A\x09\0\0\0aeabi",
+    ],
+)
+def test_damaged_build_attributes_raise_what_is_reported(data: bytes) -> None:
+    with pytest.raises((struct.error, IndexError, ValueError)):
+        build_attributes(data, "<", 40)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_as_build_attributes_come_to_an_end(data: bytes) -> None:
+    with contextlib.suppress(struct.error, IndexError, ValueError):
+        build_attributes(data, "<", 40)
+
+
+def test_an_absurdly_large_file_is_not_read(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = made["m4-hard"].path
+    monkeypatch.setattr("torpor.tflm.archive.LARGEST", 1000)
+    with pytest.raises(ImageError, match="bytes is more than any archive of TFLM has"):
+        read_archive(path)
+
+
+def test_a_compiler_that_is_not_there_is_named() -> None:
+    core = load_board("mps2_an386").core
+    other = type(core)(core.name, "no-such-target", core.flags, ())
+    with pytest.raises(MissingToolError, match="no-such-target-gcc is not installed"):
+        cpu_of_core(other)
+
+
+def test_risc_v_code_fits_where_the_core_has_its_extensions(tmp_path: Path) -> None:
+    core = load_board("riscv_virt").core
+    for march, fit in (("rv32imc", True), ("rv32imac", True), ("rv32imafc", False)):
+        path = archive(tmp_path / f"{march}.a", CORE, RISCV, (f"-march={march}", "-mabi=ilp32"))
+        assert (fits(read_archive(path), core) == []) == fit

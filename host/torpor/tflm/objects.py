@@ -165,7 +165,7 @@ class _Reader:
     def _attributes(self) -> dict[int, int | str]:
         found: dict[int, int | str] = {}
         for section in self._of_kind(_ATTRIBUTES):
-            found |= _build_attributes(self._content(section), self.order, self.machine)
+            found |= build_attributes(self._content(section), self.order, self.machine)
         return found
 
 
@@ -176,10 +176,11 @@ def _text(table: bytes, start: int) -> str:
     return table[start:end].decode(errors="replace")
 
 
-def _build_attributes(data: bytes, order: str, machine: int) -> dict[int, int | str]:
-    """Return the attributes for the whole file of a section of build attributes (Arm IHI 0045).
+def build_attributes(data: bytes, order: str, machine: int) -> dict[int, int | str]:
+    """Return the attributes for the whole file in a section of build attributes (Arm IHI 0045).
 
-    It is a letter, then for each vendor: size, name, and parts of tag, size and attributes.
+    It is a letter, then for each vendor: size, name, and parts of tag, size and attributes. Raises
+    struct.error, IndexError or ValueError where it is damaged.
     """
     found: dict[int, int | str] = {}
     at = 1
