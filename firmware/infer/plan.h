@@ -43,8 +43,8 @@
 #define PLAN_FLAG_STATE      2 /* TFLM: the model keeps something from one inference to the next */
 
 /* Bytes at the start of the arena that the engine needs for itself, on 32 and 64 bits. TFLM only:
- * its interpreter lies in its tensor arena. */
-#define PLAN_TFLM_BYTES 224
+ * its interpreter lies in its tensor arena, to which goes what is left of these bytes too. */
+#define PLAN_TFLM_BYTES 256
 
 enum plan_target {
     PLAN_TARGET_PORTABLE = 0, /* weights as described below */

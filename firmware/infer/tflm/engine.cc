@@ -156,10 +156,14 @@ Engine *engine_of(const infer_t *model)
     return std::launder(reinterpret_cast<Engine *>(model->arena));
 }
 
-uint32_t padded(uint32_t bytes)
+constexpr uint32_t padded(uint32_t bytes)
 {
     return (bytes + PLAN_ALIGN - 1u) & ~(PLAN_ALIGN - 1u);
 }
+
+/* What is behind the engine begins here; what it leaves of its bytes goes to the tensor arena. */
+constexpr uint32_t ENGINE_BYTES = padded(sizeof(Engine));
+constexpr uint32_t SPARE_BYTES = PLAN_TFLM_BYTES - ENGINE_BYTES;
 
 bool keeps_inputs(const plan_header_t *plan)
 {
@@ -178,14 +182,14 @@ uint32_t kept_bytes(const plan_header_t *plan, uint32_t count)
 
 uint8_t *kept_input(const infer_t *model, uint32_t index)
 {
-    return model->arena + PLAN_TFLM_BYTES + kept_bytes(model->plan, index);
+    return model->arena + ENGINE_BYTES + kept_bytes(model->plan, index);
 }
 
 /* It takes any input or output: where there is no interpreter, what is written or read has to be
  * somewhere. */
 uint8_t *tensor_arena(const infer_t *model)
 {
-    return model->arena + tflm_reserved(model->plan);
+    return model->arena + tflm_reserved(model->plan) - SPARE_BYTES;
 }
 
 /* What the flatbuffer says of its operators */
@@ -306,8 +310,8 @@ bool ends_as_planned(const plan_header_t *plan, tflite::MicroInterpreter *interp
 infer_status_t start(const infer_t *model, uint32_t tensor_bytes)
 {
     const void *flatbuffer = infer_data(model->plan, 0);
-    Engine *engine =
-        new (model->arena) Engine(tflite::GetModel(flatbuffer), tensor_arena(model), tensor_bytes);
+    Engine *engine = new (model->arena)
+        Engine(tflite::GetModel(flatbuffer), tensor_arena(model), SPARE_BYTES + tensor_bytes);
     if (engine->flatbuffer->version() != TFLITE_SCHEMA_VERSION) {
         return engine->status = INFER_E_VERSION;
     }
@@ -320,7 +324,7 @@ infer_status_t start(const infer_t *model, uint32_t tensor_bytes)
 
 void start_anew(const infer_t *model)
 {
-    start(model, engine_of(model)->tensor_bytes);
+    start(model, engine_of(model)->tensor_bytes - SPARE_BYTES);
 }
 
 void use_kept_inputs(const infer_t *model)
@@ -351,7 +355,8 @@ infer_status_t tflm_open(infer_t *model, const plan_header_t *plan, uint8_t *are
 
 uint32_t tflm_used(const infer_t *model)
 {
-    return static_cast<uint32_t>(engine_of(model)->interpreter->arena_used_bytes());
+    uint32_t used = static_cast<uint32_t>(engine_of(model)->interpreter->arena_used_bytes());
+    return used > SPARE_BYTES ? used - SPARE_BYTES : 0;
 }
 
 infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
