@@ -6,7 +6,7 @@ import functools
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cffi
 import flatbuffers
@@ -35,7 +35,8 @@ TYPES = {
 KEEP_INPUT, STATE = CONST["PLAN_FLAG_KEEP_INPUT"], CONST["PLAN_FLAG_STATE"]
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """What infer_check() says."""
 
     status: str
@@ -46,8 +47,7 @@ def with_registrations(bits: int) -> Path:
     """Return a C file that says which registrations a firmware has."""
     words = ", ".join(f"0x{bits >> shift & 0xFFFFFFFF:08x}u" for shift in range(0, 128, 32))
     text = (
-        '#include "infer/tflm/resolver.h"\n\n'
-        f"const uint32_t tflm_registrations[4] = {{{words}}};\n"
+        f'#include "infer/tflm/resolver.h"\n\nconst uint32_t tflm_registrations[4] = {{{words}}};\n'
     )
     path = CACHE / f"registrations-{hashlib.sha256(text.encode()).hexdigest()[:16]}.c"
     if not path.exists():

@@ -63,15 +63,13 @@ static uint32_t elements_of(const flat_t *flat, uint32_t shape)
     return elements;
 }
 
+/* As every vector it is aligned to FLAT_ALIGN, which is enough for its elements. */
 static uint32_t check_constant(const model_t *model, uint32_t data, uint32_t type,
                                uint32_t elements)
 {
-    uint32_t element = type_bytes[type];
     uint32_t bytes =
-        type == TYPE_INT4 ? elements / 2u + elements % 2u : size_mul(elements, element);
-    uint32_t align = element < FLAT_ALIGN ? element : FLAT_ALIGN;
-    int sound = bytes <= flat_size(&model->flat, data) && (data + 4u) % align == 0;
-    return sound ? TFLM_PART_NONE : TFLM_PART_CONSTANT;
+        type == TYPE_INT4 ? elements / 2u + elements % 2u : size_mul(elements, type_bytes[type]);
+    return bytes <= flat_size(&model->flat, data) ? TFLM_PART_NONE : TFLM_PART_CONSTANT;
 }
 
 /* The scales of a tensor with one dimension are those of that one: converters have given biases the

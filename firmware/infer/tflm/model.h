@@ -34,7 +34,7 @@ enum tflm_part {
     TFLM_PART_BUFFER = 4,       /* a buffer, or its bytes lie outside of the flatbuffer */
     TFLM_PART_SUBGRAPH = 5,     /* a subgraph, its inputs or outputs */
     TFLM_PART_TENSOR = 6,       /* a tensor's table, shape, type or buffer */
-    TFLM_PART_CONSTANT = 7,     /* a constant tensor: too few bytes, or not aligned */
+    TFLM_PART_CONSTANT = 7,     /* a constant tensor has too few bytes */
     TFLM_PART_QUANTIZATION = 8, /* scales and zero points */
     TFLM_PART_OPERATOR = 9,     /* an operator's table, code, inputs, outputs or intermediates */
     TFLM_PART_OPTIONS = 10,     /* an operator's options */
