@@ -22,6 +22,8 @@ def snapshot(device: str = "desk", **changes: Any) -> Snapshot:
         "problem": "",
         "board": "mps2_an386",
         "model": "motion 1.2.0",
+        "engine": "torpor",
+        "refused": "",
         "firmware": "1.4.0",
         "sensor": "motion",
         "mode": "gated",

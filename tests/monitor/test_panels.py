@@ -42,7 +42,7 @@ def test_a_panel_says_all_that_matters() -> None:
     for part in (
         "d · port · connected",
         "gestures 1.0.0 on mps2_an386, firmware 1.2.0, motion, gated",
-        "policy normal",
+        "policy normal, engine torpor",
         "wave, 94%, 12.3 ms, 3 s ago",
         "wave 27, still 9",
         "mean 0.93, low 0.88",
@@ -70,6 +70,18 @@ def test_alerts_and_problems_are_in_words() -> None:
     text = drawn([it.snapshot])
     assert "NOT CONNECTED" in text
     assert "the cable is out" in text
+
+
+def test_a_model_that_is_refused_is_told_and_why() -> None:
+    it = Feeder()
+    it.connect()
+    it.records(hello(model="", plan_status=6, engine="tflm", message="Requested: 9"))
+    text = drawn([it.snapshot])
+    assert "arena (tflm: Requested: 9)" in text
+    assert "the model is refused: arena" in text
+    assert "no model on mps2_an386, engine tflm" in text
+    many = [it.snapshot, *(busy().snapshot for _ in range(8))]
+    assert "model refused" in " ".join(drawn(many, lines=24).split())
 
 
 def test_a_device_that_has_said_nothing_has_a_panel() -> None:

@@ -53,8 +53,20 @@ def line_of(event: Event) -> str | None:
             decision(source=2, failure=1, best=0),
             "decided: still, the fallback: no inference (plan)",
         ),
-        (hello(), "is mps2_an386 with the model gestures"),
-        (hello(model=""), "is mps2_an386 with the model -"),
+        (
+            decision(source=2, failure=5, best=0),
+            "decided: still, the fallback: no inference (engine)",
+        ),
+        (hello(), "is mps2_an386 with the model gestures, engine torpor"),
+        (hello(model=""), "is mps2_an386 with the model -, engine torpor"),
+        (
+            hello(engine="tflm", message="Node 3 failed"),
+            "is mps2_an386 with the model gestures, engine tflm, which says: Node 3 failed",
+        ),
+        (
+            hello(model="", engine="tflm", plan_status=6, message="Requested: 9"),
+            "is mps2_an386 and refuses its model: arena (tflm: Requested: 9)",
+        ),
         (
             about(level=2, firmware=""),
             "firmware -, model 1.0.0, motion, gated, policy saving",

@@ -149,9 +149,14 @@ def test_an_alert_is_as_bad_as_its_worst_level_and_goes_when_it_is_over() -> Non
     assert "torpor_alerts" not in numbers(snapshot())
 
 
+def test_a_refused_model_is_an_alert() -> None:
+    alerts = [alert("model", "limit")]
+    assert numbers(snapshot(alerts=alerts))["torpor_alerts"] == {of({"metric": "model"}): 3}
+
+
 def test_what_a_device_is_comes_as_labels() -> None:
     facts = {"board": "mps2_an386", "model": "motion 1.2.0", "firmware": "1.4.0"}
-    facts |= {"sensor": "motion", "mode": "gated"}
+    facts |= {"sensor": "motion", "mode": "gated", "engine": "torpor"}
     assert numbers(snapshot())["torpor_device_info"] == {of(facts): 1}
 
 

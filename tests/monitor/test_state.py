@@ -491,3 +491,60 @@ def test_every_change_has_words() -> None:
         "drift 0.04: above the limit of 0.01",
         "latency_95 1.4e+04: above the limit of 1000",
     ]
+
+
+# ---- a model that is refused
+
+
+def refused(**fields: Any) -> Record:
+    table = {"model": "", "plan_status": 6, "engine": "tflm", "message": "Requested: 9"}
+    return hello(**(table | fields))
+
+
+WHY = "arena (tflm: Requested: 9)"
+
+
+def test_a_model_that_is_refused_is_an_alert_once(it: Feeder) -> None:
+    it.connect()
+    (notice,) = it.records(refused())
+    assert (notice.kind, notice.text) == ("alert", f"the model is refused: {WHY}")
+    assert (notice.detail["metric"], notice.detail["level"]) == ("model", "limit")
+    assert it.records(refused(seq=7), refused(seq=8)) == []
+    snapshot = it.snapshot
+    assert (snapshot["engine"], snapshot["refused"]) == ("tflm", WHY)
+    (alert,) = snapshot["alerts"]
+    assert (alert["metric"], alert["value"]) == ("model", 6)
+
+
+def test_the_alert_ends_when_a_model_runs(it: Feeder) -> None:
+    it.connect()
+    it.records(refused())
+    (notice,) = it.records(hello(seq=9))
+    assert (notice.kind, notice.text) == ("cleared", "the model runs")
+    assert it.snapshot["alerts"] == []
+    assert (it.snapshot["engine"], it.snapshot["refused"]) == ("torpor", "")
+
+
+def test_what_the_device_says_of_itself_does_not_end_it(it: Feeder) -> None:
+    it.connect()
+    it.records(hello(), about(0))
+    assert it.records(refused(plan_crc=99, seq=3), about(1, plan_crc=99)) == it.notices[-1:]
+    assert [alert["metric"] for alert in it.snapshot["alerts"]] == ["model"]
+    it.records(*(summary(2 + i, time=SPAN_MS * (i + 1), score_mean=700) for i in range(3)))
+    assert [alert["metric"] for alert in it.snapshot["alerts"]] == ["confidence_mean", "model"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**32 - 1), st.text(max_size=8)), max_size=6))
+def test_the_alert_is_on_while_the_last_status_is_not_ok(said: list[tuple[int, str]]) -> None:
+    it = Feeder()
+    it.connect()
+    for number, message in said:
+        it.records(hello(seq=5, plan_status=number, message=message))
+    last = said[-1][0] if said else 0
+    assert bool(it.snapshot["alerts"]) == bool(last) == bool(it.snapshot["refused"])
+
+
+def test_a_failed_inference_is_known_by_its_name(it: Feeder) -> None:
+    it.connect()
+    it.records(hello(), about(0), *labels(), decision(4, source=2, failure=5))
+    assert it.snapshot["last_decision"]["failure"] == "engine"

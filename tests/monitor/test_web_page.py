@@ -167,6 +167,16 @@ def test_an_alert_is_words_and_in_the_title_until_it_is_over(show: Show) -> None
     assert page.evaluate("document.title") == "torpor monitor"
 
 
+def test_a_refused_model_is_said_with_the_engine_s_words(show: Show) -> None:
+    alert = {"metric": "model", "level": "limit", "value": 6, "baseline": 0, "since": START}
+    why = "arena (tflm: Requested: 9)"
+    page, _ = show(snapshot("desk", engine="tflm", refused=why, alerts=[alert]))
+    assert page.text(".problem") == f"the model is refused: {why}"
+    assert "engine tflm" in page.text(".identity")
+    assert page.text(".alerts").startswith("Alert the model is refused, since ")
+    assert complaints(page) == []
+
+
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'>"
 
 

@@ -11,7 +11,7 @@ waiting. How far a value is off counts in deviations, in the direction that is b
     2 of the last 3 values at least 3 off       "3 sigma", stays until
     a value less than 1.5 off                   none
 
-Beside it there are limits that need no learning.
+Beside it there are limits that need no learning, and a model that the device refuses.
 """
 
 import math
@@ -56,6 +56,10 @@ WATCHED: Mapping[str, Watch] = {
     "inferences_per_min": Watch("both", 1.0, 0.05),
     "mah_per_day_estimated": Watch("high", 0.001, 0.03),
 }
+
+
+MODEL = "model"
+"""Metric of the alert that is on while the device refuses its model; its value is why: a status."""
 
 
 @dataclass(frozen=True)
@@ -225,12 +229,17 @@ class Alerts:
                 changes += self._set(time, metric, value, limit[0], level, fixed=True)
         return changes
 
+    def note_model(self, time: float, status: int) -> list[Change]:
+        """Take the status of the model, 0 if it runs."""
+        level = "limit" if status else ""
+        return self._set(time, MODEL, float(status), 0.0, level, fixed=True)
+
     def forget(self) -> list[Change]:
-        """Begin to learn anew, as with another model; alerts end."""
-        changes = [Change(alert, alert["level"], "") for alert in self.active]
+        """Begin to learn anew, as with another model; alerts end, but that one is refused."""
+        over = [alert for alert in self.active if alert["metric"] != MODEL]
         self._sigmas = _sigmas()
-        self._active.clear()
-        return changes
+        self._active = {key: a for key, a in self._active.items() if key[0] == MODEL}
+        return [Change(alert, alert["level"], "") for alert in over]
 
     def _level(self, metric: str, *, fixed: bool) -> str:
         alert = self._active.get((metric, fixed))
@@ -258,4 +267,4 @@ class Alerts:
 
 def _order(item: tuple[tuple[str, bool], Alert]) -> tuple[bool, int]:
     (metric, fixed), _ = item
-    return fixed, list(WATCHED).index(metric)
+    return fixed, [*WATCHED, MODEL].index(metric)

@@ -13,10 +13,11 @@ from typing import Any
 from torpor.energy import STATES
 from torpor.image.reasons import reason
 from torpor.monitor.steps import steps
+from torpor.plan import status
 from torpor.wire.records import Record
 
 SOURCES = ("model", "cache", "fallback")
-FAILURES = ("", "plan", "input", "deadline", "policy")
+FAILURES = ("", "plan", "input", "deadline", "policy", "engine")
 LEVELS = ("normal", "slow", "saving", "resting")
 CAUSES = ("unknown", "power", "brown-out", "pin", "software", "watchdog", "lockup", "wake")
 """What a chip says of a reset: restart_cause_t of firmware/hal/restart.h."""
@@ -91,8 +92,8 @@ def without_replay(residency: Mapping[str, float]) -> dict[str, float] | None:
 def describe(record: Record, labels: Labels) -> dict[str, Any]:
     """Return the fields of a record as JSON has them.
 
-    Thousandths become fractions of 1, bytes hexadecimal digits; `decision`, `summary`, `about` and
-    `restarted` get names for their numbers. The device's `time` is called `device_ms`.
+    Thousandths become fractions of 1, bytes hexadecimal digits; `decision`, `summary`, `about`,
+    `restarted` and `hello` get names for their numbers. The device's `time` is called `device_ms`.
     """
     table = {field.name: _plain(getattr(record, field.name)) for field in fields(record)}
     if "time" in table:
@@ -103,6 +104,17 @@ def describe(record: Record, labels: Labels) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
+
+
+def refusal(hello: Any) -> str:
+    """Return why the model of a `hello` is not run, with the engine's words; "": it is."""
+    if hello.plan_status == status.NUMBERS["ok"]:
+        return ""
+    return status.words(hello.plan_status, hello.engine, hello.message)
+
+
+def _hello(record: Any, _labels: Labels) -> dict[str, Any]:
+    return {"refused": refusal(record)}
 
 
 def _decision(record: Any, labels: Labels) -> dict[str, Any]:
@@ -142,6 +154,7 @@ def _restarted(record: Any, _labels: Labels) -> dict[str, Any]:
 
 
 _REFINE = {
+    "hello": _hello,
     "decision": _decision,
     "summary": _summary,
     "about": _about,

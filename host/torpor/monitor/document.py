@@ -132,6 +132,10 @@ class Snapshot(TypedDict):
     board: str
     model: str
     """Name and version: "motion 1.2.0"."""
+    engine: str
+    """"torpor" or "tflm"; "" while unknown."""
+    refused: str
+    """Why the model is not run: "arena (tflm: Failed to ...)"; "" if it is, or while unknown."""
     firmware: str
     sensor: str
     mode: str

@@ -13,8 +13,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from torpor.monitor.alerts import MODEL
 from torpor.monitor.document import Alert, Snapshot
 from torpor.monitor.plain import decision, milliseconds, printable
+from torpor.plan.status import status
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARKS = 24
@@ -74,12 +76,18 @@ def _cells(snapshot: Snapshot) -> Iterable[str]:
     yield f"{snapshot['totals']['resets']:,}"
     yield f"{snapshot['totals']['lost_records']:,}"
     gone = [] if snapshot["connected"] else ["not connected"]
-    yield ", ".join(gone + [f"{a['metric']} {a['level']}" for a in snapshot["alerts"]]) or "-"
+    yield ", ".join(gone + [_short(alert) for alert in snapshot["alerts"]]) or "-"
+
+
+def _short(alert: Alert) -> str:
+    what = "refused" if alert["metric"] == MODEL else alert["level"]
+    return f"{alert['metric']} {what}"
 
 
 def _rows(snapshot: Snapshot) -> Iterable[tuple[str, Text]]:
     for name, words, style in (
         ("problem", snapshot["problem"], "bold red"),
+        ("refused", snapshot["refused"], "bold red"),
         ("device", _identity(snapshot), ""),
         ("last answer", _last(snapshot), ""),
         ("classes", _counts(snapshot), ""),
@@ -101,6 +109,8 @@ def _rows(snapshot: Snapshot) -> Iterable[tuple[str, Text]]:
 def alert_text(alert: Alert) -> str:
     """Return an alert in words: "drift 0.31: limit 0.25"."""
     metric, value, baseline = alert["metric"], alert["value"], alert["baseline"]
+    if metric == MODEL:
+        return f"the model is refused: {status(int(value)).name}"
     if alert["level"] == "limit":
         return f"{metric} is {value:.4g}, the limit {baseline:.4g}"
     return f"{metric} is {value:.4g}, usually {baseline:.4g}: {alert['level']}"
@@ -120,13 +130,12 @@ def _with_sparks(words: str, snapshot: Snapshot, metric: str, width: int = 36) -
 
 
 def _identity(snapshot: Snapshot) -> str:
-    parts = [snapshot["model"] or "no model", f"on {snapshot['board'] or 'an unknown board'}"]
-    words = " ".join(parts)
+    words = f"{snapshot['model'] or 'no model'} on {snapshot['board'] or 'an unknown board'}"
     if snapshot["firmware"]:
         words += f", firmware {snapshot['firmware']}"
     if snapshot["sensor"]:
         words += f", {snapshot['sensor']}, {snapshot['mode']}, policy {snapshot['policy']}"
-    return words
+    return words + (f", engine {snapshot['engine']}" if snapshot["engine"] else "")
 
 
 def _last(snapshot: Snapshot) -> str:

@@ -99,7 +99,10 @@ def _summary(words: Words) -> str:
 
 
 def _hello(words: Words) -> str:
-    return f"is {words['board']} with the model {words['model'] or '-'}"
+    if words["refused"]:
+        return f"is {words['board']} and refuses its model: {words['refused']}"
+    text = f"is {words['board']} with the model {words['model'] or '-'}, engine {words['engine']}"
+    return text + (f", which says: {words['message']}" if words["message"] else "")
 
 
 def _about(words: Words) -> str:

@@ -21,7 +21,7 @@ from torpor.monitor.document import Snapshot
 
 Values = Mapping[tuple[str, ...], float]
 """Values of the labels beside `device` -> number."""
-FACTS = ("board", "model", "firmware", "sensor", "mode")
+FACTS = ("board", "model", "engine", "firmware", "sensor", "mode")
 LEVELS = {"2 sigma": 2.0, "3 sigma": 3.0, "limit": 3.0}
 """How bad an alert is: 2 a warning, 3 an alert."""
 

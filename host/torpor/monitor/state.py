@@ -193,6 +193,7 @@ class DeviceState:
 
     def _on_hello(self, event: Received, hello: Any) -> list[Notice]:
         notices = self._note_plan(event, hello.plan_crc) if hello.plan_status == 0 else []
+        notices += self._note_status(event, hello)
         self._hello = hello
         if hello.seq == 0:
             if not self._sequence.is_fresh:  # else the first start that is seen, or the line twice
@@ -231,6 +232,12 @@ class DeviceState:
             return []
         self.labels, self._about = {}, None
         return _tell(event, self._alerts.forget())
+
+    def _note_status(self, event: Received, hello: Any) -> list[Notice]:
+        """Tell that the model is refused, or is not any more."""
+        changes = self._alerts.note_model(event.time, hello.plan_status)
+        why = describe.refusal(hello)
+        return _tell(event, changes, f"the model is refused: {why}" if why else "the model runs")
 
     # ---- answers and summaries
 
@@ -272,6 +279,8 @@ class DeviceState:
             "connected": self._connected,
             "problem": self._problem,
             "board": hello.board if hello else "",
+            "engine": hello.engine if hello else "",
+            "refused": describe.refusal(hello) if hello else "",
             **self._about_part(),  # type: ignore[typeddict-item]
             "since": "" if self._since is None else iso_time(self._since),
             "last_seen_s": None if self._seen is None else max(0.0, now - self._seen),
@@ -329,13 +338,13 @@ def _notice(event: Event, kind: str, text: str, **detail: Any) -> Notice:
     return Notice(event.time, event.device, kind, text, detail)
 
 
-def _tell(event: Event, changes: list[Change]) -> list[Notice]:
-    """Return a notice for each alert that begins, changes or ends."""
+def _tell(event: Event, changes: list[Change], text: str = "") -> list[Notice]:
+    """Return a notice for each alert that begins, changes or ends, with another text if need be."""
     return [
         _notice(
             event,
             "alert" if change.after else "cleared",
-            change_text(change),
+            text or change_text(change),
             **change.alert,
             before=change.before,
         )

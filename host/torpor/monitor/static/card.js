@@ -107,7 +107,8 @@ export class Card {
     this.root.setAttribute("aria-label", snapshot.device);
     this.root.dataset.connected = snapshot.connected;
     setText(this.identity, this.#identity(snapshot));
-    setText(this.problem, snapshot.problem);
+    const refused = snapshot.refused && `the model is refused: ${snapshot.refused}`;
+    setText(this.problem, [snapshot.problem, refused].filter(Boolean).join(" · "));
     setChildren(this.alerts, snapshot.alerts, (it) => this.#alert(it));
     FACTS.forEach(([, value], index) => setText(this.values[index], value(snapshot) ?? words.NONE));
     this.#showCounts(snapshot.counts);
@@ -131,7 +132,8 @@ export class Card {
   #identity(it) {
     const watch = [it.sensor, it.mode].filter(Boolean).join(", ");
     const firmware = it.firmware && `firmware ${it.firmware}`;
-    return [it.board, it.model, firmware, watch, it.port].filter(Boolean).join(" · ");
+    const engine = it.engine && `engine ${it.engine}`;
+    return [it.board, it.model, engine, firmware, watch, it.port].filter(Boolean).join(" · ");
   }
 
   #details(it, passed) {

@@ -46,6 +46,7 @@ const FAILURES = {
   input: "the input was bad",
   deadline: "it took too long",
   policy: "the policy forbids it",
+  engine: "the engine failed",
 };
 
 /** Where a decision came from. */
@@ -76,6 +77,7 @@ const METRICS = {
 
 /** What is wrong, in one sentence. */
 export function alert(it) {
+  if (it.metric === "model") return `the model is refused, since ${clock(it.since)}`;
   const [name, show] = METRICS[it.metric] ?? [it.metric, (value) => String(value)];
   const usual = it.level === "limit" ? `limit ${show(it.baseline)}` : `usually ${show(it.baseline)}`;
   const level = { "2 sigma": "unusual (2 sigma)", "3 sigma": "very unusual (3 sigma)", limit: "over the limit" };
