@@ -25,7 +25,8 @@ from torpor_build.apps import App
 from torpor_build.options import Options
 from torpor_build.place import ours
 
-SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire")
+_NAMES = ("tflm/__init__.py", "tflm/resolver.py")  # of registrations
+SIGN = ("cli/image.py", "board", "emulate", "image", "link", "plan", "wire", *_NAMES)
 
 
 def declare_targets(  # noqa: PLR0917 - what a build consists of

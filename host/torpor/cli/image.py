@@ -23,6 +23,7 @@ from torpor.image.describe import describe, lines
 from torpor.image.keys import DEVELOPMENT, read_key
 from torpor.image.parse import parse, read_image, verify
 from torpor.image.place import slots_for
+from torpor.image.sound import refuse_unsound
 from torpor.image.version import Version
 from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
@@ -56,7 +57,9 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slot", choices=_SLOTS, help="the slot that a firmware is linked for")
     parser.add_argument("--plan", type=Path, help="the plan that is built into a firmware")
     parser.add_argument(
-        "--kernels", type=Path, help="names of all kernels that are linked, one a line"
+        "--kernels",
+        type=Path,
+        help="names of all kernels or registrations that are linked, one a line",
     )
     parser.add_argument("--arena", type=whole_number(0), help="bytes of the firmware's arena")
 
@@ -121,7 +124,9 @@ def _model(args: argparse.Namespace) -> build.Contents:
     for name in ("slot", "plan", "kernels", "arena"):
         if getattr(args, name) is not None:
             raise UsageError(f"--{name} is for firmware, {args.file} is a plan")
-    return build.model(_read(args.file), args.board and load_board(args.board))
+    contents = build.model(_read(args.file), args.board and load_board(args.board))
+    refuse_unsound(contents.payload)
+    return contents
 
 
 def _sign(args: argparse.Namespace) -> int:

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 from torpor.cli import whole_number
 from torpor.cli._device import add_port_arguments, open_device
 from torpor.cli._progress import transfer
-from torpor.errors import ImageError, UsageError
+from torpor.errors import ImageError, MissingToolError, ModelError, UsageError
 from torpor.image.capability import Capability
+from torpor.image.sound import refuse_unsound
 from torpor.update import choice
 from torpor.update.builds import Builds
 from torpor.update.files import MODEL_FILE, UpdateFile, find, read
@@ -109,6 +110,7 @@ def run(args: argparse.Namespace) -> int:
         for file in files:
             if file.component == MODEL:
                 choice.check_fit(file, _firmware(status, builds))
+                _check_plan(file)
         if args.back:
             return _go_back(device, status, args)
         return _install(device, status, files, args)
@@ -245,6 +247,15 @@ def _firmware(status: Status, builds: Builds) -> Iterator[tuple[str, Capability]
         found = builds.find(image.hash) if image else None
         if found and found[1].capability:
             yield str(found[1].version), found[1].capability
+
+
+def _check_plan(file: UpdateFile) -> None:
+    """Refuse a plan that is unsound, as far as this computer can tell: the device checks again."""
+    with contextlib.suppress(MissingToolError):
+        try:
+            refuse_unsound(file.image.payload)
+        except ModelError as error:
+            raise ImageError(f"{file.path}: {error.message}", error.hint) from None
 
 
 def _say_what_else(path: Path, chosen: choice.Choice, status: Status) -> None:

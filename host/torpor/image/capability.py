@@ -10,6 +10,8 @@ from torpor.errors import ImageError, unknown_name
 from torpor.image.layout import CAPABILITY, CAPABILITY_FORMAT, CAPABILITY_MEMBERS
 from torpor.plan.layout import CONST, OPCODES, sizeof
 from torpor.plan.reader import read_struct
+from torpor.plan.tflm import NUMBERS, REGISTRATIONS, with_special
+from torpor.tflm.resolver import registered
 
 _CODES = {name: code for code, name in OPCODES.items()}
 _TARGET = "PLAN_TARGET_"
@@ -20,6 +22,8 @@ TARGETS = {
 }
 """Name of a set of kernels ("portable") by its number."""
 
+_TFLM: int = CONST["PLAN_TARGET_TFLM"]
+
 
 @dataclass(frozen=True)
 class Capability:
@@ -28,9 +32,11 @@ class Capability:
     Attributes:
         plan_version_min: the oldest plan format that it reads.
         plan_version_max: the newest.
-        targets: numbers of the sets of kernels that plans may be packed for.
+        targets: numbers of the sets of kernels that plans may be packed for; that of TensorFlow
+            Lite Micro stands alone.
         arena_bytes: the largest arena that a model may want.
-        kernels: codes of the operators that are linked.
+        kernels: codes of the operators that are linked; numbers of registrations of TensorFlow
+            Lite Micro.
         plan_bytes: length of the plan that is built in.
     """
 
@@ -51,8 +57,13 @@ class Capability:
 
     @property
     def kernel_names(self) -> list[str]:
-        """The names of its kernels, sorted."""
-        return kernel_names(self.kernels)
+        """The names of its kernels, or registrations, sorted."""
+        return kernel_names(self.kernels, _TFLM if self.is_tflm else 0)
+
+    @property
+    def is_tflm(self) -> bool:
+        """TensorFlow Lite Micro runs the models."""
+        return self.targets == {_TFLM}
 
 
 def decode(data: bytes) -> Capability | None:
@@ -75,22 +86,25 @@ def capability_of(
     """Return what a firmware of this source tree can run.
 
     Args:
-        header: of the plan that is built in.
-        kernels: names of all kernels that are linked: "CONV_2D_S8".
+        header: of the plan that is built in: whether TensorFlow Lite Micro runs it or our engine.
+        kernels: names of all kernels that are linked, "CONV_2D_S8"; of all registrations that the
+            plans of TensorFlow Lite Micro need, "CONV_2D_INT8".
         arena: bytes of the arena.
-        targets: names of the sets of kernels: "portable".
+        targets: names of the sets of kernels that our engine has on the board: "portable".
 
     Raises:
         UsageError: there is no kernel or set of that name.
         ImageError: the firmware could not run its own plan.
     """
+    is_tflm = header["target"] == _TFLM
     numbers = {name: number for number, name in TARGETS.items()}
+    own = frozenset(_number("set of kernels", name, numbers) for name in targets)
     made = Capability(
         plan_version_min=CONST["PLAN_VERSION"],
         plan_version_max=CONST["PLAN_VERSION"],
-        targets=frozenset(_number("set of kernels", name, numbers) for name in targets),
+        targets=frozenset([_TFLM]) if is_tflm else own,
         arena_bytes=arena,
-        kernels=frozenset(_number("kernel", name, _CODES) for name in kernels),
+        kernels=_registrations(kernels) if is_tflm else _kernels(kernels),
         plan_bytes=header["length"],
     )
     if problem := fits(header, made):
@@ -120,9 +134,9 @@ def fits(header: dict[str, Any], capability: Capability) -> str:
         known = str(oldest) if oldest == newest else f"{oldest} to {newest}"
         return f"plan format {header['version']}, the firmware reads {known}"
     if header["target"] not in capability.targets:
-        return f"packed for {target_name(header['target'])} kernels, the firmware has none"
+        return _other_target(header["target"], capability)
     if missing := plan_kernels(header) - capability.kernels:
-        return f"needs {', '.join(kernel_names(missing))}, which the firmware lacks"
+        return _missing(header["target"], missing, capability)
     if header["arena_bytes"] > capability.arena_bytes:
         return f"needs {header['arena_bytes']:,} bytes of arena of {capability.arena_bytes:,}"
     return ""
@@ -133,14 +147,45 @@ def plan_kernels(header: dict[str, Any]) -> frozenset[int]:
     return _codes(sum(word << 32 * i for i, word in enumerate(header["kernels"])))
 
 
-def kernel_names(codes: Iterable[int]) -> list[str]:
-    """Return the names of operators, sorted."""
+def kernel_names(codes: Iterable[int], target: int) -> list[str]:
+    """Return the names of what plans for a target need, sorted: operators or registrations."""
+    if target == _TFLM:
+        return sorted(NUMBERS.get(code, f"registration {code}") for code in codes)
     return sorted(OPCODES.get(code, f"operator {code}") for code in codes)
 
 
 def target_name(number: int) -> str:
     """Return the name of a set of kernels: "portable"."""
     return TARGETS.get(number, f"unknown ({number})")
+
+
+def _other_target(target: int, capability: Capability) -> str:
+    if target == _TFLM:
+        return "made for TensorFlow Lite Micro, the firmware runs torpor's own plans"
+    if capability.is_tflm:
+        return "made for torpor's own engine, the firmware runs TensorFlow Lite Micro"
+    return f"packed for {target_name(target)} kernels, the firmware has none"
+
+
+def _missing(target: int, missing: frozenset[int], capability: Capability) -> str:
+    """Say what is missing, and what there is of the same operators for other types."""
+    said = f"needs {', '.join(kernel_names(missing, target))}, which the firmware lacks"
+    operators = {REGISTRATIONS[NUMBERS[n]].operator for n in missing & NUMBERS.keys()}
+    others = [n for n in capability.kernels & NUMBERS.keys()
+              if REGISTRATIONS[NUMBERS[n]].operator in operators]  # fmt: skip
+    if target != _TFLM or not others:
+        return said
+    return f"{said}: it has {', '.join(kernel_names(others, target))}"
+
+
+def _kernels(names: Iterable[str]) -> frozenset[int]:
+    return frozenset(_number("kernel", name, _CODES) for name in names)
+
+
+def _registrations(names: Iterable[str]) -> frozenset[int]:
+    """Return what the firmware's resolver has (torpor.tflm.resolver)."""
+    have = with_special(entry.name for entry in registered(names))
+    return frozenset(REGISTRATIONS[name].number for name in have)
 
 
 def _number(kind: str, name: str, known: dict[str, int]) -> int:

@@ -113,7 +113,7 @@ def _needs(image: Image) -> dict[str, Any] | None:
         "plan_version": header["version"],
         "target": target_name(header["target"]),
         "arena_bytes": header["arena_bytes"],
-        "kernels": kernel_names(plan_kernels(header)),
+        "kernels": kernel_names(plan_kernels(header), header["target"]),
     }
 
 
