@@ -93,7 +93,7 @@ def _line_count(paths: Iterable[Path]) -> int:
 
 def main() -> int:
     """Print the report; return 1 if a cap is broken."""
-    c_paths = _tracked("firmware/*.c", "firmware/*.h")
+    c_paths = _tracked("firmware/*.c", "firmware/*.h", "firmware/*.cc")
     py_paths = _tracked("host/*.py", "site_scons/*.py", "tools/*.py", "models/*.py", "SConstruct")
     c_texts = {str(p.relative_to(ROOT)): p.read_text() for p in c_paths}
     py_texts = {str(p.relative_to(ROOT)): p.read_text() for p in py_paths}

@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import pytest
 from tests.support.shared import WARNINGS
 from torpor.board import load_board
 from torpor.engine.library import CACHE, SANITIZERS, compiler
+from torpor.errors import UsageError
 from torpor.paths import BUILD, FIRMWARE, ROOT
 from torpor.tflm import resolver, tree
 
@@ -53,7 +54,7 @@ def real_library() -> Library:
     root = tflm_dir()
     try:
         found = tree.find(root, None, load_board("native").core)
-    except tree.UsageError as error:
+    except UsageError as error:
         pytest.skip(f"needs an archive for this computer in TFLM_DIR: {error}")
     return Library(found.archive.path, found.include_paths, found.defines)
 
@@ -140,7 +141,7 @@ def _build_archive(root: Path, board: str, target: Path) -> None:
     _run([f"{prefix}ar", "rcsD", str(target), *objects])
 
 
-def _put(target: Path, make: "functools.partial[object]") -> None:
+def _put(target: Path, make: Callable[[Path], object]) -> None:
     """Let `make` write `target`, whoever else does the same at the same time."""
     if target.exists():
         return

@@ -18,8 +18,10 @@ STATUS = {
 }
 """Name of a status by its number: "ok", "arena", ..."""
 
-_COMMANDS = ("open", "check", "measure", "open_with", "put", "show", "get", "invoke", "step")
-_COMMANDS += ("reset", "name")
+_COMMANDS = (
+    *("open", "check", "measure", "open_with", "put", "show"),
+    *("get", "invoke", "step", "reset", "name"),
+)
 _MESSAGE = 96
 
 

@@ -18,17 +18,18 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from tests.support.lstm import Lstm
 from tests.support.plans import changed
 from tests.support.small_models import small_cnn
-from tests.support.tflite_builder import GraphBuilder
 from tests.support.tflm_plans import (
     KEEP_INPUT,
     SOURCES,
     STATE,
     Container,
     Verdict,
+    code,
     flat,
     open_check,
     tree,
     verdict,
+    with_variables,
 )
 from torpor.engine.library import INFER, SANITIZERS, compiler
 from torpor.paths import FIRMWARE, ROOT
@@ -60,36 +61,6 @@ def after(change: Callable[[Any], object]) -> Verdict:
     model = tree(CNN)
     change(model)
     return judged(model)
-
-
-def with_variables() -> bytes:
-    """A model with an initialising subgraph, as variables come with one."""
-    g = GraphBuilder()
-    x = g.input((1, 4))
-    g.subgraph()
-    model = tree(g.build([g.pool_2d("MAX_POOL_2D", g.reshape(x, (1, 2, 2, 1)), (1, 1))]))
-    model.operatorCodes.append(code(CALL_ONCE))
-    options = schema.CallOnceOptionsT()
-    options.initSubgraphIndex = 1
-    call = operator(len(model.operatorCodes) - 1, [], [])
-    call.builtinOptionsType, call.builtinOptions = schema.BuiltinOptions.CallOnceOptions, options
-    model.subgraphs[0].operators.insert(0, call)
-    return flat(model)
-
-
-def code(builtin: int, deprecated: int | None = None) -> Any:
-    """An operator code."""
-    made = schema.OperatorCodeT()
-    made.builtinCode = builtin
-    made.deprecatedBuiltinCode = min(builtin, 127) if deprecated is None else deprecated
-    return made
-
-
-def operator(number: int, inputs: list[int], outputs: list[int]) -> Any:
-    """An operator of a code's number."""
-    made = schema.OperatorT()
-    made.opcodeIndex, made.inputs, made.outputs = number, inputs, outputs
-    return made
 
 
 SOUND: dict[str, Callable[[], bytes]] = {

@@ -4,6 +4,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -286,6 +287,23 @@ def test_preparing_that_fails_is_told_in_its_own_words(engine: Runner, plan: byt
     assert engine.invoke() == found, "a model that is not open has made an inference"
 
 
+def test_a_request_that_fails_with_memory_at_hand_is_not_called_a_shortage(
+    engine: Runner, plan: bytes
+) -> None:
+    found = engine.open(told(plan, "forgets to clear up"), LARGE)
+    assert found == Answer("engine", "Internal error: buffer is not resizable")
+
+
+def test_what_is_written_to_a_model_that_is_not_open_harms_nothing(
+    engine: Runner, plan: bytes
+) -> None:
+    engine.open(told(plan, "fails to allocate"), arena_of(plan))
+    engine.put(X)
+    assert engine.show() == X
+    assert len(engine.get()) == 2
+    assert engine.invoke().status == "engine"
+
+
 def test_a_message_is_gone_with_the_next_success(engine: Runner, plan: bytes) -> None:
     engine.open(told(plan, "fails to allocate"), LARGE)
     assert engine.open(plan, LARGE) == OK
@@ -345,7 +363,7 @@ def test_an_arena_smaller_than_the_plan_says_is_refused(engine: Runner, plan: by
     assert engine.open(none, LARGE) == Answer("arena", "")
 
 
-@pytest.mark.parametrize("model", [dense, two_ends, with_variables])
+@pytest.mark.parametrize("model", [dense, two_ends, with_variables, partial(dense, 200)])
 def test_every_tensor_arena_that_is_too_small_is_refused_and_safe(
     engine: Runner, model: Callable[[], bytes]
 ) -> None:

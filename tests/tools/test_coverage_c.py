@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from tools.coverage_c import File, as_json, chosen, compiler, measure, merge, ranges, table
+from tools.coverage_c import (
+    FOR_BOARDS,
+    File,
+    as_json,
+    chosen,
+    compiler,
+    measure,
+    merge,
+    ranges,
+    table,
+)
+from tools.coverage_c import ROOT as REPOSITORY
 
 ROOT = Path("/repository")
 REPORTS: list[dict[str, Any]] = [
@@ -70,6 +81,21 @@ def test_a_source_that_nobody_builds_is_not_covered() -> None:
     assert files["firmware/infer/check.c"].unreached == [1]
     assert files["firmware/app/serve/main.c"].unreached == [1]
     assert not any(name.startswith("firmware/port") for name in files)
+
+
+def test_what_is_for_boards_alone_need_not_be_built() -> None:
+    assert all((REPOSITORY / name).is_file() for name in FOR_BOARDS)
+    assert not FOR_BOARDS & set(chosen({}))
+
+
+def test_a_line_that_says_that_it_is_not_reached_does_not_count(tmp_path: Path) -> None:
+    (tmp_path / "a.cc").write_text("x();\nDELETE /* not reached: nobody does */\ny();\n")
+    lines = [{"line_number": n, "count": 0} for n in (1, 2, 3)]
+    report = {
+        "current_working_directory": str(tmp_path),
+        "files": [{"file": "a.cc", "lines": lines}],
+    }
+    assert merge([report], tmp_path)["a.cc"].unreached == [1, 3]
 
 
 def test_the_table_has_a_row_for_each_file_and_folder() -> None:

@@ -16,6 +16,7 @@
 #include <new>
 
 #include "tensorflow/lite/micro/arena_allocator/single_arena_buffer_allocator.h"
+#include "tensorflow/lite/micro/compatibility.h"
 #include "tensorflow/lite/micro/memory_planner/greedy_memory_planner.h"
 #include "tensorflow/lite/micro/micro_allocator.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
@@ -78,12 +79,10 @@ class Allocator final : public tflite::SingleArenaBufferAllocator
         return status;
     }
 
-    void operator delete(void *)
-    {
-    }
-
   private:
-    using Base = tflite::SingleArenaBufferAllocator;
+    TF_LITE_REMOVE_VIRTUAL_DELETE /* not reached: nothing is deleted */
+
+        using Base = tflite::SingleArenaBufferAllocator;
 
     uint8_t *found(uint8_t *memory) const
     {
@@ -115,12 +114,10 @@ class Planner final : public tflite::GreedyMemoryPlanner
         return added(Base::AddBuffer(size, first, last, offset));
     }
 
-    void operator delete(void *)
-    {
-    }
-
   private:
-    using Base = tflite::GreedyMemoryPlanner;
+    TF_LITE_REMOVE_VIRTUAL_DELETE /* not reached: nothing is deleted */
+
+        using Base = tflite::GreedyMemoryPlanner;
 
     TfLiteStatus added(TfLiteStatus status) const
     {

@@ -28,10 +28,7 @@ static infer_status_t open_with(trial_t *trial, uint32_t bytes)
 static infer_status_t run_with(trial_t *trial, uint32_t bytes)
 {
     infer_status_t status = open_with(trial, bytes);
-    if (status != INFER_OK) {
-        return status;
-    }
-    for (uint32_t i = 0; i < trial->plan->n_inputs; i++) {
+    for (uint32_t i = 0; status == INFER_OK && i < trial->plan->n_inputs; i++) {
         memset(infer_input(&trial->model, i), 0, infer_input_bytes(&trial->model, i));
     }
     return infer_invoke(&trial->model);

@@ -232,7 +232,10 @@ TfLiteStatus MicroInterpreter::plan(const TfLiteTensor *tensors, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         int bytes = static_cast<int>(tensors[i].bytes);
-        if (allocator_->planner->AddBuffer(bytes, 0, 1) != kTfLiteOk) {
+        MicroMemoryPlanner *planner = allocator_->planner;
+        TfLiteStatus added = tensors == inputs_ ? planner->AddBuffer(bytes, 0, 1)
+                                                : planner->AddBuffer(bytes, 0, 1, 0);
+        if (added != kTfLiteOk) {
             return kTfLiteError;
         }
     }
@@ -267,6 +270,9 @@ TfLiteStatus MicroInterpreter::AllocateTensors()
         return kTfLiteError;
     }
     place(outputs_, outputs_size(), place(inputs_, inputs_size(), first));
+    if (is("forgets to clear up")) {
+        return memory->ResizeBuffer(first, 0, kAlignment);
+    }
     memory->ResetTempAllocations();
     return memory->ResizeBuffer(first, allocator_->planner->GetMaximumMemorySize(), kAlignment);
 }

@@ -7,10 +7,11 @@
  * and + how often it has run before if the model has variables.
  *
  * It does as the model's description says, if that is one of these:
- *   "fails to allocate"   AllocateTensors() fails, memory or not
- *   "fails to invoke"     Invoke() fails, and has run
- *   "starves"             Invoke() wants more memory than there is
- *   "asserts"             Invoke() ends in abort()
+ *   "fails to allocate"    AllocateTensors() fails, memory or not
+ *   "forgets to clear up"  AllocateTensors() fails, with memory that is still lent
+ *   "fails to invoke"        Invoke() fails, and has run
+ *   "starves"              Invoke() wants more memory than there is
+ *   "asserts"              Invoke() ends in abort()
  */
 #pragma once
 

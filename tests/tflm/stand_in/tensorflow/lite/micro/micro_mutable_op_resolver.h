@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "tensorflow/lite/micro/compatibility.h"
 #include "tensorflow/lite/micro/micro_log.h"
 #include "tensorflow/lite/micro/micro_op_resolver.h"
 
@@ -32,9 +33,7 @@ template <unsigned kCount> class MicroMutableOpResolver : public MicroOpResolver
         return nullptr;
     }
 
-    void operator delete(void *)
-    {
-    }
+    TF_LITE_REMOVE_VIRTUAL_DELETE
 
   private:
     TfLiteStatus add(const TFLMRegistration &registration)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "tensorflow/lite/c/common.h"
+#include "tensorflow/lite/micro/compatibility.h"
 
 namespace tflite
 {
@@ -23,9 +24,7 @@ class SingleArenaBufferAllocator
     virtual size_t GetAvailableMemory(size_t alignment) const;
     size_t GetUsedBytes() const;
 
-    void operator delete(void *)
-    {
-    }
+    TF_LITE_REMOVE_VIRTUAL_DELETE
 
   protected:
     uint8_t *tail() const;

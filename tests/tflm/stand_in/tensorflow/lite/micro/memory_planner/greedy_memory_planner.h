@@ -6,6 +6,7 @@
 #pragma once
 
 #include "tensorflow/lite/c/common.h"
+#include "tensorflow/lite/micro/compatibility.h"
 
 namespace tflite
 {
@@ -28,9 +29,7 @@ class GreedyMemoryPlanner : public MicroMemoryPlanner
     TfLiteStatus AddBuffer(int size, int first, int last, int offset) override;
     size_t GetMaximumMemorySize() override;
 
-    void operator delete(void *)
-    {
-    }
+    TF_LITE_REMOVE_VIRTUAL_DELETE
 
   private:
     int rows_;
