@@ -24,6 +24,7 @@ from tests.support.tflm import stand_in, tflm_dir
 from torpor.board import load_board
 from torpor.emulate import start
 from torpor.errors import BudgetError, MissingToolError, UsageError
+from torpor.footprint.engine import ASSUMED_BYTES
 from torpor.link.client import DeviceClient
 from torpor.paths import BUILD, ROOT, variant
 from torpor.plan.layout import CONST
@@ -208,7 +209,7 @@ def test_an_arena_that_is_given_is_not_measured_and_the_stack_is_assumed(
 ) -> None:
     done = scons(another, library, "arena=20000")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"\(TFLM 2048 assumed\)$", done.stdout, re.M)
+    assert re.search(rf"\(TFLM {ASSUMED_BYTES} assumed\)$", done.stdout, re.M)
     folder = BUILD / "mps2_an386" / variant(another, kind="tflm")
     assert not (folder / "measure").exists()
     header = Plan.parse((folder / "plan.bin").read_bytes()).header
