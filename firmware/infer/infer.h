@@ -8,6 +8,7 @@
  *   torpor   infer/, infer/ops, infer/kernels: ours. No globals that change.
  *   tflm     infer/tflm: TensorFlow Lite Micro, which the user has built. Its plans hold the
  *            model's flatbuffer (PLAN_TARGET_TFLM). The resolver and the last message are globals.
+ *            A condition that it checks and that does not hold ends the run, by abort().
  * infer/plan is what both have in common.
  *
  *   infer_check()   once, when a plan is accepted. torpor: proves it safe. A plan that passes
@@ -78,8 +79,9 @@ infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void 
 void infer_reset(infer_t *model);
 
 /* One inference. Inputs must have been written since the last call unless the plan has
- * PLAN_FLAG_KEEP_INPUT. INFER_OK, or INFER_E_ENGINE: then there are no outputs. torpor cannot fail.
- */
+ * PLAN_FLAG_KEEP_INPUT. torpor cannot fail. tflm: INFER_OK, or there are no outputs: it was
+ * INFER_E_ENGINE, or INFER_E_ARENA, and the model begins anew, as after infer_reset(); or the
+ * status of an infer_init() that has failed. */
 infer_status_t infer_invoke(infer_t *model);
 
 /* Runs operator `op` (0 .. n_ops-1) alone; infer_invoke() is these in order. For layer-by-layer
