@@ -87,6 +87,12 @@ def test_every_registration_alone_has_its_own_bit(name: str) -> None:
     assert (f"tflite::Register_{name}()" in call) == bool(REGISTRATIONS[name].of)
 
 
+def test_headers_are_included_for_what_the_resolver_does_not_declare() -> None:
+    header = '#include "tensorflow/lite/micro/kernels/pad.h"\n'
+    assert header in resolver_source(["PAD_INT8", "ADD"])
+    assert "kernels/" not in resolver_source(["PAD", "PAD_INT8", "CONV_2D_INT8"])
+
+
 def test_bits_are_those_of_the_numbers() -> None:
     assert words_of(["ABS", "AVERAGE_POOL_2D", "CONV_2D_INT8"]) == [1 | 1 << 6, 0, 1 << 27, 0]
     assert [entry.name for entry in registered(["ADD", "ABS"])] == ["ABS", "ADD"]

@@ -20,6 +20,7 @@ class Registration:
         add: method of tflite::MicroMutableOpResolver.
         of: the operator of which it is a registration for few types; "" if it knows all of them.
         register: the function that makes it; "" for the default of `add`.
+        header: where `register` is declared; "" for the header of the resolver.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Registration:
     add: str
     of: str = ""
     register: str = ""
+    header: str = ""
 
     @property
     def operator(self) -> str:

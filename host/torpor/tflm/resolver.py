@@ -18,7 +18,7 @@ _TEXT = """/* SPDX-License-Identifier: Apache-2.0
 
 #include <new>
 
-#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+{headers}#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
 const uint32_t tflm_registrations[{words}] = {{{bits}}};
 
@@ -74,11 +74,13 @@ def words_of(names: Iterable[str]) -> list[int]:
 def resolver_source(names: Iterable[str]) -> str:
     """Return the text of resolver.cc for a firmware that has to run what needs `names`."""
     chosen = registered(names)
+    headers = {entry.header for entry in chosen if entry.header}
     have = with_special(entry.name for entry in chosen)
     return _TEXT.format(
         words=WORDS,
         bits=", ".join(f"0x{word:08x}u" for word in words_of(have)),
         count=max(1, len(chosen)),
+        headers="".join(f'#include "{name}"\n' for name in sorted(headers)),
         calls="".join(f"        {_call(entry)}\n" for entry in chosen),
     )
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SPDX-FileCopyrightText: The torpor authors
+ *
+ * Of the stand-in: a registration that the header of the resolver does not declare.
+ */
+#pragma once
+
+#include "tensorflow/lite/micro/operators.h"
+
+namespace tflite
+{
+
+inline TFLMRegistration Register_TRANSPOSE_INT8()
+{
+    return Register_TRANSPOSE();
+}
+
+} // namespace tflite
