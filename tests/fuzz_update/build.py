@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torpor.powercut.library as powercut
+from tests.support.tflm_plans import SOURCES, with_registrations
 from torpor.engine.library import CACHE, compiler, engine_sources, kernel_table
 from torpor.paths import FIRMWARE
 from torpor.third_party import library as third_party
@@ -90,6 +91,7 @@ def targets() -> dict[str, Target]:
         Target("journal", ("update",), update, device, crc, WRAPPED, LIBRARIES),
         Target("upload", ("update",), update, device, crc, WRAPPED, LIBRARIES),
         Target("plan", ("infer",), infer),
+        Target("flatbuffer", ("infer/plan", "infer/tflm"), (*SOURCES, with_registrations(1))),
         Target(
             "smp",
             ("update", "mgmt", "wire"),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from tests.support import images
 from tests.support.images import ImageParts, tlv
 from tests.support.plans import SPECIMENS
+from tests.support.small_models import small_cnn
+from tests.support.tflm_plans import Container, with_memory_plan, with_variables
 
 FIX = 0x80
 """Bit of the first byte of an image: hash and signature are made right."""
@@ -114,11 +116,23 @@ def plan_seeds() -> dict[str, bytes]:
     return {name: b"\0" + make().build() for name, make in SPECIMENS.items()}
 
 
+def flatbuffer_seeds() -> dict[str, bytes]:
+    """Return plans for TensorFlow Lite Micro."""
+    models = {
+        "int8": small_cnn(),
+        "int4": small_cnn(weight="int4"),
+        "calls": with_variables(),
+        "memory plan": with_memory_plan(),
+    }
+    return {name: b"\0" + Container.of(model).build() for name, model in models.items()}
+
+
 SEEDS: dict[str, Callable[[], dict[str, bytes]]] = {
     "image": image_seeds,
     "journal": journal_seeds,
     "upload": upload_seeds,
     "plan": plan_seeds,
+    "flatbuffer": flatbuffer_seeds,
     "smp": smp_seeds,
 }
 

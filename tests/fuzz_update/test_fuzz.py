@@ -17,7 +17,14 @@ from torpor.paths import FIRMWARE
 pytestmark = pytest.mark.xdist_group("fuzz_update")
 
 FOLDER = Path(__file__).parent / "finds"
-INPUTS = {"image": 40_000, "journal": 8_000, "upload": 8_000, "plan": 40_000, "smp": 4_000}
+INPUTS = {
+    "image": 40_000,
+    "journal": 8_000,
+    "upload": 8_000,
+    "plan": 40_000,
+    "flatbuffer": 40_000,
+    "smp": 4_000,
+}
 DEEP: dict[str, set[str]] = {
     "image": {"ok", "empty", "format", "size", "hash", "signature", "key", "link", "board",
               "counter", "kind"},
@@ -25,6 +32,9 @@ DEEP: dict[str, set[str]] = {
     "upload": {"ok", "uploads", "hash", "flash", "order", "busy", "size", "link", "board"},
     "plan": {"ok", "magic", "version", "target", "length", "kernel", "header", "tensor", "io",
              "record", "shape", "range", "data", "alias", "string", "state"},
+    "flatbuffer": {"ok", "magic", "version", "target", "length", "kernel", "header", "tensor", "io",
+                   "string", "file", "model", "code", "buffer", "subgraph", "a tensor", "constant",
+                   "quantization", "operator", "options", "call", "metadata"},
     "smp": {"ok", "answers", "rc", "dropped", "busy", "hash", "replaced", "kind", "link"},
 }  # fmt: skip
 """What some of that many inputs reach."""
@@ -100,8 +110,15 @@ MISTAKES = {
         "    journal_record_t *record = &records[count++];\n    *record = (journal_record_t){\n"
         "        .kind = JOURNAL_TRANSFER,", "a restart would find another transfer"),
     "a tensor is not bounded": (
-        "plan", "infer/check.c",
+        "plan", "infer/plan/sections.c",
         "size_add(t->offset, t->bytes) > plan->arena_bytes ||", "", "AddressSanitizer"),
+    "a vector of a flatbuffer is not bounded": (
+        "flatbuffer", "infer/tflm/flatbuffer.c",
+        "size_add(size_mul(size, element), end)", "size_add(size_mul(size, element / 8u), end)",
+        "AddressSanitizer"),
+    "a subgraph may call itself": (
+        "flatbuffer", "infer/tflm/model.c",
+        "called <= caller->number || ", "called < caller->number || ", "a call comes back"),
     "a message may be longer than the buffer": (
         "smp", "wire/smp_frame.c",
         " && decoder->expected <= decoder->size", "", "AddressSanitizer"),

@@ -4,14 +4,17 @@
 
 import functools
 import hashlib
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import cffi
 import flatbuffers
+import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from tests.support.tflite_builder import GraphBuilder
 from torpor.engine.library import CACHE, INFER, SANITIZERS, build_library, declarations
 from torpor.plan.layout import CONST, HEADER, parse_header
 from torpor.plan.writer import assemble, pack_struct
@@ -165,3 +168,46 @@ class Container:
 
     def _shape(self, i: int) -> Any:
         return [] if self.ends[i].shape is None else self.ends[i].shape
+
+
+def with_variables() -> bytes:
+    """A model with an initialising subgraph, as variables come with one."""
+    g = GraphBuilder()
+    x = g.input((1, 4))
+    g.subgraph()
+    model = tree(g.build([g.pool_2d("MAX_POOL_2D", g.reshape(x, (1, 2, 2, 1)), (1, 1))]))
+    model.operatorCodes.append(code(schema.BuiltinOperator.CALL_ONCE))
+    options = schema.CallOnceOptionsT()
+    options.initSubgraphIndex = 1
+    call = operator(len(model.operatorCodes) - 1, [], [])
+    call.builtinOptionsType, call.builtinOptions = schema.BuiltinOptions.CallOnceOptions, options
+    model.subgraphs[0].operators.insert(0, call)
+    return flat(model)
+
+
+def code(builtin: int, deprecated: int | None = None) -> Any:
+    """An operator code."""
+    made = schema.OperatorCodeT()
+    made.builtinCode = builtin
+    made.deprecatedBuiltinCode = min(builtin, 127) if deprecated is None else deprecated
+    return made
+
+
+def operator(number: int, inputs: list[int], outputs: list[int]) -> Any:
+    """An operator of a code's number."""
+    made = schema.OperatorT()
+    made.opcodeIndex, made.inputs, made.outputs = number, inputs, outputs
+    return made
+
+
+def with_memory_plan() -> bytes:
+    """A model of one operator, with where its tensors lie in its metadata."""
+    g = GraphBuilder()
+    model = tree(g.build([g.reshape(g.input((1, 4)), (4, 1))]))
+    made, metadata = schema.BufferT(), schema.MetadataT()
+    count = len(model.subgraphs[0].tensors)
+    made.data = np.frombuffer(struct.pack(f"<3i{count}i", 1, 0, count, *[16] * count), np.uint8)
+    model.buffers.append(made)
+    metadata.name, metadata.buffer = "OfflineMemoryAllocation", len(model.buffers) - 1
+    model.metadata = [metadata]
+    return flat(model)
