@@ -11,6 +11,7 @@ import pytest
 from torpor.board import board_names, load_board
 from torpor.engine.library import INFER, engine_sources, kernel_table
 from torpor.paths import FIRMWARE
+from torpor.tflm.check import SOURCES as CHECKED
 
 WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion"]
 WITH_CORES = {load_board(name).core.name: name for name in reversed(board_names())}
@@ -20,7 +21,7 @@ INCLUDES = {"stddef.h", "stdint.h", "string.h"}
 MESSAGES = {"stdarg.h", "stdbool.h"}
 """What printing the messages of TensorFlow Lite Micro needs besides."""
 
-LIBRARY = {"memcpy", "memmove", "memset"}
+LIBRARY = {"memcmp", "memcpy", "memmove", "memset"}
 INTEGER_HELPERS = re.compile(
     r"__aeabi_(u?idiv(mod)?|lmul|llsl|llsr|lasr|mem(cpy|set|move|clr)\d?)|__gnu_thumb1_case_\w+"
 )
@@ -29,6 +30,13 @@ FLOAT_HELPERS = re.compile(r"__aeabi_(f\w+|i2f)|__\w+sf\d?|__fixsfsi")
 
 FLOATS = {"kernels/dequantize.c", "kernels/quantize_f32.c", "ops/quantize.c"}
 """The sources that may know of floats."""
+
+
+REGISTRATIONS = """
+#include "infer/tflm/resolver.h"
+
+const uint32_t tflm_registrations[4] = {0};
+"""
 
 
 def tool(board: str, name: str) -> str:
@@ -42,8 +50,9 @@ def tool(board: str, name: str) -> str:
 def objects(board: str, folder: Path, level: str = "-O2") -> list[Path]:
     """Compile everything, one object a source."""
     table = folder / "table.c"
-    table.write_text(kernel_table())
-    sources = {path: "_".join(path.relative_to(INFER).parts) for path in engine_sources()}
+    table.write_text(kernel_table() + REGISTRATIONS)
+    portable = [*engine_sources(), *(INFER / "tflm" / name for name in CHECKED)]
+    sources = {path: "_".join(path.relative_to(INFER).parts) for path in portable}
     flags = [*BOARDS[board].flags, level, "-std=c11", *WARNINGS, f"-I{FIRMWARE}"]
     command = [
         tool(board, "gcc"),
