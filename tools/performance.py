@@ -57,6 +57,8 @@ what that does: 0.50 means half.
 KERNELS = {"reference": "reference kernels", "cmsis_nn": "CMSIS-NN"}
 """What an archive of TensorFlow Lite Micro computes with."""
 
+USUAL = "default"  # BUILD_TYPE of its Makefile
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -219,8 +221,10 @@ class Beside:
 
     @property
     def kernels(self) -> str:
-        """What it computes with."""
-        return KERNELS[self.tflm.archive.kernels]
+        """What it computes with, and how it was built if that is not as usual."""
+        archive = self.tflm.archive
+        usual = archive.build_type == USUAL
+        return KERNELS[archive.kernels] + ("" if usual else f", BUILD_TYPE={archive.build_type}")
 
 
 def measure_beside(
@@ -249,7 +253,14 @@ def candidates(board: Board) -> list[Tflm]:
             continue  # for another core
     wanted = cpu_of_core(board.core).architecture
     found = [tflm for tflm in found if tflm.archive.cpu.architecture == wanted]
-    return sorted(found, key=lambda tflm: list(KERNELS).index(tflm.archive.kernels))
+    return sorted(found, key=_rank)
+
+
+def _rank(tflm: Tflm) -> tuple[int, bool, str]:
+    """TensorFlow Lite Micro's own kernels come first, built as usual."""
+    archive = tflm.archive
+    kernels = list(KERNELS).index(archive.kernels)
+    return kernels, archive.build_type != USUAL, archive.build_type
 
 
 def _measure_tflm(subject: Subject, board: Board, inputs: int) -> Measurement:
@@ -285,7 +296,8 @@ def _beside_versions(found: Sequence[Beside], versions: dict[str, str]) -> str:
 
 def _built(one: Beside) -> str:
     archive = one.tflm.archive
-    return f"{one.kernels}, {archive.cpu}, BUILD_TYPE={archive.build_type}, {archive.compiler}"
+    kernels = KERNELS[archive.kernels]
+    return f"{kernels}, {archive.cpu}, BUILD_TYPE={archive.build_type}, {archive.compiler}"
 
 
 def _board_beside(found: Sequence[Beside]) -> str:

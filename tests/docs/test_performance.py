@@ -120,17 +120,18 @@ def test_the_page_says_that_cycles_are_not_known_and_no_milliseconds() -> None:
 CORTEX_M4F, CORTEX_M3 = 13, 10  # architectures as build attributes number them
 
 
-def archive(name: str, kernels: str = "reference", core: int = CORTEX_M4F) -> Archive:
+def archive(name: str, kernels: str, core: int, *, usual: bool = True) -> Archive:
     """Return an archive for a core that passes floats in registers."""
     attributes = {6: core, 7: ord("M"), 10: 6, 27: 1, 28: 1}
     symbols = ["_ZN6tflite16MicroInterpreter15AllocateTensorsEv", "_Z11MicroPrintfPKcz"]
     symbols += ["_ZN6tflite21Register_CONV_2D_INT8Ev"] * (kernels == "cmsis_nn")
-    made = Object("all.o", ARM, 32, True, 0, attributes, "GCC: 12.2.1", defined=frozenset(symbols))
+    needed = frozenset(["__assert_func"] if usual else [])
+    made = Object("all.o", ARM, 32, True, 0, attributes, "GCC: 12.2.1", frozenset(symbols), needed)
     return Archive(Path(name), (made,))
 
 
-def tflm(kernels: str, core: int = CORTEX_M4F) -> Tflm:
-    made = archive(f"{kernels}-{core}.a", kernels, core)
+def tflm(kernels: str, core: int = CORTEX_M4F, *, usual: bool = True) -> Tflm:
+    made = archive(f"{kernels}-{core}.a", kernels, core, usual=usual)
     return Tflm(Path("tree"), made, (), (), "git 0123456789ab")
 
 
@@ -156,7 +157,7 @@ def test_it_says_what_it_was_made_with() -> None:
     text = beside_section([beside("reference")], {"torpor": "1.2.3"})
     assert "| torpor | 1.2.3 |" in text
     assert "git 0123456789ab" in text
-    assert "Armv7E-M" in text and "GCC: 12.2.1" in text and "BUILD_TYPE=release_with_logs" in text
+    assert "Armv7E-M" in text and "GCC: 12.2.1" in text and "BUILD_TYPE=default" in text
 
 
 def test_other_bytes_are_told_and_so_is_a_model_that_it_cannot_run() -> None:
@@ -166,6 +167,13 @@ def test_other_bytes_are_told_and_so_is_a_model_that_it_cannot_run() -> None:
     assert "- motion-int8 with reference kernels: no such operator\n" in text
     assert "tflm, reference kernels" not in text
     assert "torpor / CMSIS-NN" in text
+
+
+def test_an_archive_that_was_not_built_as_usual_is_told_apart() -> None:
+    other = Beside(BOARD, tflm("reference", usual=False), (OURS,), (THEIRS,), ())
+    text = beside_section([beside("reference"), other], {})
+    assert "| tflm, reference kernels |" in text
+    assert "| tflm, reference kernels, BUILD_TYPE=release_with_logs |" in text
 
 
 def test_without_an_archive_there_is_no_section() -> None:
@@ -185,6 +193,7 @@ def test_an_archive_is_measured_on_boards_of_its_own_architecture_alone(
 ) -> None:
     found = {
         Path("b.a"): tflm("cmsis_nn"),
+        Path("bb.a"): tflm("reference", usual=False),
         Path("c.a"): tflm("reference"),
         Path("d.a"): tflm("reference", CORTEX_M3),  # it runs on a Cortex-M4, too
     }
@@ -198,8 +207,12 @@ def test_an_archive_is_measured_on_boards_of_its_own_architecture_alone(
     monkeypatch.setattr(performance, "tree", Path)
     monkeypatch.setattr(performance, "archives", lambda _: [Path("a.a"), *found])
     monkeypatch.setattr(performance, "find", find)
-    names = [one.archive.kernels for one in performance.candidates(BOARD)]
-    assert names == ["reference", "cmsis_nn"]
+    archives = [one.archive for one in performance.candidates(BOARD)]
+    assert [(one.kernels, one.build_type) for one in archives] == [
+        ("reference", "default"),
+        ("reference", "release_with_logs"),
+        ("cmsis_nn", "default"),
+    ]
 
 
 def test_every_model_is_measured_with_every_archive_of_a_board(
