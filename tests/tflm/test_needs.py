@@ -237,10 +237,10 @@ def test_a_subgraph_is_named_where_the_operator_is_not_in_the_first() -> None:
     assert "subgraph 1, operator 0 (EXP)" in refusal(conv(graph=g)).message
 
 
-def deep(name: str, rank: int) -> bytes:
-    """An int8 operator of `rank` dimensions."""
+def deep(name: str, rank: int, batches: int = 3) -> bytes:
+    """An int8 operator of `rank` dimensions, `batches` and 2, 2, ..."""
     g = GraphBuilder()
-    shape = (1, *[2] * (rank - 1))
+    shape = (batches, *[2] * (rank - 1))
     x = g.input(shape, scale=0.1)
     if name in ("PAD", "PADV2"):
         return g.build([g.pad(x, [(0, 0)] * rank, 1 if name == "PADV2" else None)])
@@ -256,6 +256,11 @@ def test_five_dimensions_are_refused_where_cmsis_nn_knows_four(name: str) -> Non
     assert needs(deep(name, 4))
     error = refusal(deep(name, 5))
     assert f"operator 0 ({name})" in error.message and "four dimensions" in error.message
+
+
+def test_a_fifth_dimension_of_one_is_no_matter_to_a_pad() -> None:
+    assert needs(deep("PAD", 5, batches=1)) and needs(deep("PADV2", 5, batches=1))
+    assert refusal(deep("TRANSPOSE", 5, batches=1)) and refusal(deep("MAXIMUM", 5, batches=1))
 
 
 def test_groups_are_refused_where_cmsis_nn_has_none() -> None:

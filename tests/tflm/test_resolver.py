@@ -89,7 +89,8 @@ def test_every_registration_alone_has_its_own_bit(name: str) -> None:
 
 def test_headers_are_included_for_what_the_resolver_does_not_declare() -> None:
     header = '#include "tensorflow/lite/micro/kernels/pad.h"\n'
-    assert header in resolver_source(["PAD_INT8", "ADD"])
+    source = resolver_source(["PAD_INT8", "ADD"])
+    assert source.index(header) > source.index("micro_mutable_op_resolver.h"), "they need it"
     assert "kernels/" not in resolver_source(["PAD", "PAD_INT8", "CONV_2D_INT8"])
 
 

@@ -208,7 +208,7 @@ def _check_cmsis_nn(use: _Use) -> None:
     """Refuse what TensorFlow Lite Micro computes wrongly where it has the kernels of CMSIS-NN."""
     types = {tensor.dtype for tensor in use.data}
     weights, data = use.weights, use.data[0] if use.data else None
-    wide = [t for t in use.data if len(t.shape) > 4]
+    wide = [t for t in use.data if len(t.shape) > 4 and not _is_batch(use, t)]
     if use.op.name in FOUR_DIMENSIONS and "int8" in types and wide:
         use.refuse("CMSIS-NN's kernel knows four dimensions", wide[0], "reshape around it")
     if use.op.name == "CONV_2D" and weights is not None and data is not None:
@@ -219,6 +219,11 @@ def _check_cmsis_nn(use: _Use) -> None:
         bias = use.input(_WIDE_BIAS[use.op.name])
         if bias is not None and bias.dtype != "int64":
             use.refuse("a bias beside int16 activations is read as int64", bias, _QUANTIZE)
+
+
+def _is_batch(use: _Use, tensor: Tensor) -> bool:
+    """Tell whether the dimensions before the last four are 1 for a kernel that leaves them out."""
+    return use.op.name in ("PAD", "PADV2") and set(tensor.shape[:-4]) == {1}
 
 
 def _check_groups(use: _Use, weights: Tensor, data: Tensor) -> None:

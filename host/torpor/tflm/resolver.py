@@ -18,9 +18,9 @@ _TEXT = """/* SPDX-License-Identifier: Apache-2.0
 
 #include <new>
 
-{headers}#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
+#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
-const uint32_t tflm_registrations[{words}] = {{{bits}}};
+{headers}const uint32_t tflm_registrations[{words}] = {{{bits}}};
 
 namespace {{
 
@@ -80,7 +80,7 @@ def resolver_source(names: Iterable[str]) -> str:
         words=WORDS,
         bits=", ".join(f"0x{word:08x}u" for word in words_of(have)),
         count=max(1, len(chosen)),
-        headers="".join(f'#include "{name}"\n' for name in sorted(headers)),
+        headers="".join(f'#include "{name}"\n' for name in sorted(headers)) + "\n" * bool(headers),
         calls="".join(f"        {_call(entry)}\n" for entry in chosen),
     )
 
