@@ -52,7 +52,7 @@ def test_json_has_all_numbers_and_their_sum() -> None:
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
     assert set(facts) == {
-        *("board", "size", "model_size", "write_size", "erase_size", "seed", "every"),
+        *("board", "engine", "size", "model_size", "write_size", "erase_size", "seed", "every"),
         *NUMBERS,
         *("seconds", "scenarios", "failures"),
     }
@@ -67,6 +67,16 @@ def test_json_has_all_numbers_and_their_sum() -> None:
     assert [facts[kind] for kind in FAILURES[1:]] == [0] * len(FAILURES[1:])
     assert facts["failures"] == []
     assert facts["seconds"] > 0
+
+
+def test_the_other_engine_has_the_same_states_and_is_named() -> None:
+    words = ("--scenario", "confirm", "--every", "4", "--json")
+    ours = json.loads(powercut(*SIZES, *words).stdout)
+    done = powercut(*SIZES, *words, "--engine", "tflm")
+    assert done.returncode == 0, done.stderr
+    theirs = json.loads(done.stdout)
+    assert (ours["engine"], theirs["engine"]) == ("torpor", "tflm")
+    assert [ours[name] for name in NUMBERS] == [theirs[name] for name in NUMBERS]
 
 
 def test_people_get_a_table_and_a_verdict() -> None:
@@ -173,6 +183,17 @@ def test_the_command_of_a_double_cut_has_both_cuts_and_all_options(
     assert len([line for line in replayed["lines"] if "power fails" in line]) == 2
 
 
+def test_the_command_of_a_failing_state_names_the_engine(
+    break_code: Callable[[str], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    break_code("attempts are not counted")
+    words = ["powercut", *SIZES, "--scenario", "revert-watchdog", "--processes", "1", "--json"]
+    assert dispatch([*words, "--engine", "tflm"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    command = shlex.split(facts["failures"][0]["command"])
+    assert command[command.index("--engine") + 1] == "tflm"
+
+
 def test_a_scenario_that_fails_without_a_cut_is_one_failing_state(
     break_code: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -201,6 +222,8 @@ def test_a_scenario_that_fails_without_a_cut_is_one_failing_state(
         (("--size", "1000000"), "1,000,000 bytes do not fit"),
         (("--write-size", "3"), "a write unit of 3 bytes"),
         (("--every", "0"), "'0' is no whole number"),
+        (("--engine", "tlfm"), "unknown engine 'tlfm'"),
+        (("--engine", "tflm", "--model-size", "600"), "no image has only 600 bytes"),
     ],
 )
 def test_a_mistake_is_one_line_and_a_hint(words: tuple[str, ...], said: str) -> None:

@@ -8,11 +8,17 @@ import pytest
 from torpor.board import load_board
 from torpor.engine import Engine
 from torpor.errors import ImageError, UsageError
+from torpor.graph import read_tflite
+from torpor.image.capability import fits, plan_header
 from torpor.image.keys import development_key
 from torpor.image.parse import parse, verify
+from torpor.paths import ENGINES, TFLM, TORPOR
+from torpor.plan.layout import CONST
 from torpor.plan.reader import Plan
 from torpor.powercut.geometry import Geometry, geometry
-from torpor.powercut.images import DAMAGES, FIRMWARE, MODEL, ImageSpec, make, plan
+from torpor.powercut.images import DAMAGES, FIRMWARE, MODEL, ImageSpec, make
+from torpor.powercut.plans import REGISTRATION, SMALLEST, plan
+from torpor.tflm.check import check
 
 PLACE = geometry(load_board("microbit"), 4096, 1024)
 
@@ -40,6 +46,38 @@ def test_a_model_image_holds_a_plan_that_runs() -> None:
     assert output.tolist() == window.tolist()
 
 
+def test_a_model_image_for_tensorflow_lite_micro_holds_one_that_its_firmware_accepts() -> None:
+    image = make(ImageSpec(MODEL, version="1.0.0", counter=3, engine=TFLM), PLACE, 1024)
+    found = parse(image.data)
+    assert check(found.payload).name == "ok"
+    assert Plan.parse(found.payload).header["target"] == CONST["PLAN_TARGET_TFLM"]
+    ours = parse(make(ImageSpec(MODEL, version="1.0.0", counter=3), PLACE, 1024).data)
+    assert len(ours.payload) == len(found.payload), "so that both have the same states"
+
+
+def test_its_model_is_one_that_tensorflow_lite_micro_runs() -> None:
+    flatbuffer = Plan.parse(plan(1024, 512, 1, TFLM)).data
+    graph = read_tflite(flatbuffer)
+    assert [op.name for op in graph.ops] == [REGISTRATION]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_firmware_can_run_the_models_for_its_engine_and_no_others(engine: str) -> None:
+    firmware = parse(make(ImageSpec(FIRMWARE, 1, engine=engine), PLACE, 4096).data)
+    assert firmware.capability is not None
+    for other in ENGINES:
+        header = plan_header(plan(1024, 512, 1, other))
+        assert header is not None
+        problem = fits(header, firmware.capability)
+        assert problem == "" if other == engine else problem.startswith("made for")
+
+
+def test_a_number_alone_does_not_tell_which_engine_a_plan_needs() -> None:
+    own, other = (plan_header(plan(1024, 512, 1, engine)) for engine in ENGINES)
+    assert own is not None and other is not None
+    assert own["kernels"] == other["kernels"]
+
+
 def test_plans_differ_in_their_noise_and_say_what_they_want() -> None:
     one, other = plan(512, 640, 1), plan(512, 640, 2)
     assert len(one) == 640
@@ -48,10 +86,16 @@ def test_plans_differ_in_their_noise_and_say_what_they_want() -> None:
     assert plan(512, 640, 1) == one
 
 
-@pytest.mark.parametrize("size", [100, 641])
-def test_a_plan_of_such_a_size_cannot_be(size: int) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_plan_has_the_size_that_is_wanted(engine: str) -> None:
+    for size in range(SMALLEST[engine], SMALLEST[engine] + 64, 16):
+        assert len(plan(512, size, 1, engine)) == size
+
+
+@pytest.mark.parametrize(("size", "engine"), [(100, TORPOR), (641, TORPOR), (496, TFLM)])
+def test_a_plan_of_such_a_size_cannot_be(size: int, engine: str) -> None:
     with pytest.raises(UsageError, match=f"plan of {size}"):
-        plan(512, size, 1)
+        plan(512, size, 1, engine)
 
 
 def test_the_same_wish_is_the_same_image_and_another_one_another() -> None:

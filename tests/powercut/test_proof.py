@@ -45,6 +45,39 @@ def test_no_state_fails(name: str, small: dict[str, Prepared]) -> None:
     assert counts.failures == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_state_fails_with_tensorflow_lite_micro(
+    name: str, small_tflm: dict[str, Prepared]
+) -> None:
+    wanted = all_of(small_tflm[name], every=23, alone_gap=23)
+    counts = states(small_tflm[name], wanted)
+    assert counts.states > 0
+    assert counts.failures == []
+
+
+@pytest.mark.parametrize("name", ["engine-change", "engine-and-back", "engine-revert-power"])
+def test_the_engine_changes_both_ways_in_the_same_states(
+    name: str, small: dict[str, Prepared], small_tflm: dict[str, Prepared]
+) -> None:
+    one, other = small[name], small_tflm[name]
+    assert states(one, all_of(one, every=7)) == states(other, all_of(other, every=7))
+
+
+def test_each_world_has_its_own_engine_when_the_walk_goes_back_to_it(
+    small: dict[str, Prepared],
+) -> None:
+    prepared = small["engine-change-and-trial"]
+    count = operations(prepared)
+    last = Range(count, count + 1, alone_gap=1)  # far behind the change
+    first = Range(1, 2, alone_gap=1)
+    with Proof(proof_library(), prepared) as proof:
+        proof.run(last)
+        proof.run(first)
+        both = proof.counts()
+    assert both.failures == []
+    assert both.states == states(prepared, last).states + states(prepared, first).states
+
+
 @pytest.mark.parametrize(
     ("board", "write", "erase", "size"),
     [
@@ -72,7 +105,8 @@ def test_no_state_fails_on_other_flash(
 
 def test_the_code_of_the_proof_has_no_undefined_behaviour(small: dict[str, Prepared]) -> None:
     library = proof_library("undefined")
-    for name in ("first-install", "careless-client", "revert-fault-and-model", "journal-wrap-2"):
+    names = ("first-install", "careless-client", "revert-fault-and-model", "journal-wrap-2")
+    for name in (*names, "engine-change"):
         wanted = all_of(small[name], every=31, alone_gap=31, client_gap=400)
         counts = states(small[name], wanted, library)
         assert counts.states > 0
@@ -171,6 +205,14 @@ def test_a_state_is_told_from_the_cut_to_the_end(small: dict[str, Prepared]) -> 
     assert "power fails in operation 3, a programming of the journal" in told
     assert "starts slot B on trial, after reason 16" in told
     assert lines[-1] == "judge: all is well"
+
+
+def test_the_factory_s_model_runs_where_the_engine_has_changed() -> None:
+    settings = replace(SMALL, names=("engine-and-back",))
+    lines, failure = replay(settings, (Cut(3, "random"),))
+    assert failure is None
+    starts = [line.partition(",")[0] for line in lines if line.startswith("starts")]
+    assert starts == ["starts slot B", "starts slot A on trial"]
 
 
 def test_a_state_that_does_not_exist_is_an_error() -> None:

@@ -3,15 +3,24 @@
 """The list of scenarios: all that is demanded is in it, and each is what its name says."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from torpor.board import load_board
 from torpor.image.reasons import NUMBERS
-from torpor.paths import ROOT
+from torpor.paths import ENGINES, ROOT
 from torpor.powercut.geometry import geometry
 from torpor.powercut.proof import FAILURES, SHAPES
-from torpor.powercut.scenarios import IMAGES, KINDS, NATURES, RECORDS, Scenario, scenarios
+from torpor.powercut.scenarios import (
+    IMAGES,
+    KINDS,
+    NATURES,
+    RECORDS,
+    Scenario,
+    scenarios,
+    spec_of,
+)
 
 PLACE = geometry(load_board("microbit"), 4096, 1024)
 ALL = scenarios(PLACE)
@@ -32,6 +41,7 @@ def test_numbers_of_both_languages_are_the_same() -> None:
     assert enumerators("flash.h", "SHAPE_") == [*SHAPES, "count"]
     assert enumerators("judge.h", "FAIL_") == ["none", *FAILURES[1:], "kinds"]
     hang = {"hang": "watchdog"}
+    assert enumerators("scenario.h", "ENGINE_") == [*ENGINES, "count"]
     natures = enumerators("scenario.h", "NATURE_")
     assert [hang.get(name, name) for name in natures] == list(NATURES)
 
@@ -40,7 +50,8 @@ def test_numbers_of_both_languages_are_the_same() -> None:
     "name",
     ["first-install", "firmware-update", "confirm", "revert-self-test", "revert-watchdog",
      "revert-fault", "revert-power", "model-update", "model-switch", "upload-resume",
-     "upload-resume-small", "revert-self-test-and-model", "lower-counter",
+     "upload-resume-small", "revert-self-test-and-model", "lower-counter", "engine-change",
+     "engine-and-back", "engine-revert-watchdog", "model-of-other-engine",
      *(f"journal-wrap-{free}" for free in range(RECORDS + 1))],
 )  # fmt: skip
 def test_what_has_to_be_proven_is_there(name: str) -> None:
@@ -56,12 +67,21 @@ def test_a_scenario_speaks_of_what_it_has(scenario: Scenario) -> None:
     assert scenario.steps, "there is something to cut"
     images = set(scenario.images)
     assert images <= set(IMAGES)
-    ends = {scenario.firmware, scenario.model, scenario.instead} - {""}
+    instead = {scenario.instead, scenario.instead_model}
+    ends = ({scenario.firmware, scenario.model} | instead) - {""}
     assert ends | set(dict(scenario.natures)) | set(dict(scenario.refused)) <= images
     assert set(dict(scenario.natures).values()) <= set(NATURES)
     assert set(dict(scenario.refused).values()) <= set(NUMBERS)
     assert all(step.kind in KINDS for step in (*scenario.prepare, *scenario.steps))
     assert scenario.client_gap == 0 or scenario.alone_gap > 0, "proof.h: 0 if the other is"
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_with_the_other_engine_at_first_each_image_has_the_other_one(name: str) -> None:
+    ours, theirs = (spec_of(name, engine) for engine in ENGINES)
+    assert ours == IMAGES[name]
+    assert {ours.engine, theirs.engine} == set(ENGINES)
+    assert replace(theirs, engine=ours.engine) == ours
 
 
 def test_damaged_images_have_to_be_refused() -> None:

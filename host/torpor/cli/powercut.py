@@ -10,6 +10,9 @@ everywhere, too. A judge who knows all images byte by byte looks at the flash an
 valid image that was asked for, a model that it can run, the confirmed one never lost, nothing below
 the security counter, a history that says what happened, and the update still comes to its end.
 
+--engine tflm: the same with firmware and models for TensorFlow Lite Micro. What accepts its plans
+is the firmware's code, what runs an inference a stand-in: no TensorFlow Lite Micro is needed.
+
 A state that fails is printed with the command that goes through it alone and says what happens.
 Exits 1 if there is one.
 """
@@ -28,8 +31,10 @@ from rich.table import Table
 
 from torpor.board import load_board
 from torpor.cli import whole_number
+from torpor.cli._engine import add_engine_argument
 from torpor.cli._progress import progress
 from torpor.errors import UsageError
+from torpor.paths import TORPOR
 from torpor.powercut.proof import SHAPES, Counts, Cut, Failure
 from torpor.powercut.run import Campaign, Result, Settings, replay
 
@@ -52,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board", default="mps2_an386", help="whose flash is simulated (default: %(default)s)"
     )
+    add_engine_argument(parser)
     parser.add_argument(
         "--scenario",
         action="append",
@@ -103,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         args.seed,
         args.every,
         tuple(dict.fromkeys(args.scenario)),
+        args.engine,
     )
     return _one(settings, args) if args.cut else _all(settings, args)
 
@@ -148,6 +155,7 @@ def _sum(results: Sequence[Result]) -> Counts:
 def _command(args: argparse.Namespace, scenario: str, failure: Failure) -> str:
     """Return the command that goes through a failing state alone."""
     words = ["torpor", "powercut", "--board", args.board, "--scenario", scenario]
+    words += ["--engine", args.engine] if args.engine != TORPOR else []
     words += ["--size", str(args.size), "--model-size", str(args.model_size)]
     words += ["--write-size", str(args.write_size)] if args.write_size else []
     words += ["--erase-size", str(args.erase_size)] if args.erase_size else []
@@ -167,6 +175,7 @@ def _facts(
     place = settings.geometry()
     return {
         "board": args.board,
+        "engine": args.engine,
         "size": args.size,
         "model_size": args.model_size,
         "write_size": place.write,

@@ -9,6 +9,7 @@
 #include <stdalign.h>
 #include <string.h>
 
+#include "engine.h"
 #include "flash.h"
 #include "hal/flash.h"
 #include "scenario.h"
@@ -27,11 +28,8 @@ static jmp_buf reset;
 static uint32_t nature_of_trial; /* of the model in this slot: */
 static uint32_t trial_slot;
 
-infer_status_t __real_infer_init(infer_t *model, const void *plan, size_t length, void *memory,
-                                 size_t bytes);
 infer_status_t __wrap_infer_init(infer_t *model, const void *plan, size_t length, void *memory,
                                  size_t bytes);
-infer_status_t __real_infer_invoke(infer_t *model);
 infer_status_t __wrap_infer_invoke(infer_t *model);
 
 static bool is_on_trial(const void *plan)
@@ -51,13 +49,13 @@ infer_status_t __wrap_infer_init(infer_t *model, const void *plan, size_t length
     if (nature_of_trial == NATURE_UNFIT && is_on_trial(plan)) {
         return INFER_E_ARENA;
     }
-    return __real_infer_init(model, plan, length, memory, bytes);
+    return engine_chosen()->init(model, plan, length, memory, bytes);
 }
 
 infer_status_t __wrap_infer_invoke(infer_t *model)
 {
     if (nature_of_trial == NATURE_GOOD || !is_on_trial(model->plan)) {
-        return __real_infer_invoke(model);
+        return engine_chosen()->invoke(model);
     }
     if (nature_of_trial == NATURE_SELF_TEST) {
         return INFER_E_ENGINE;
@@ -111,17 +109,20 @@ static update_choice_t boot(device_t *device)
     return update_choose(&device->update, UPDATE_FIRMWARE, end, NULL, NULL);
 }
 
-/* The application has other RAM than the bootloader. */
+/* The application has other RAM than the bootloader, and its own engine. */
 static void open_application(device_t *device, uint32_t slot)
 {
     uint32_t image = scenario_image_in(slot);
+    uint32_t engine = image == NO_IMAGE ? ENGINE_TORPOR : scenario.images[image].engine;
+    device->engine = engine;
+    engine_choose(engine);
     memset(&device->update, GARBAGE, sizeof device->update);
     update_open(&device->update, &scenario.layout, &scenario.key);
     device->update.running[UPDATE_FIRMWARE] = (uint8_t)slot;
     device->upload = (upload_t){0};
     device->models = (models_t){
         .update = &device->update,
-        .factory = {scenario.factory, scenario.factory_bytes},
+        .factory = {scenario.factories[engine].bytes, scenario.factories[engine].length},
         .arena = arena,
         .arena_bytes = image == NO_IMAGE ? sizeof arena : scenario.images[image].arena_bytes,
     };

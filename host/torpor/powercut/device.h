@@ -21,6 +21,7 @@ typedef struct {
     update_end_t end; /* how the run before has ended */
     update_t update;
     upload_t upload;
+    uint32_t engine; /* scenario_engine_t, of the firmware that runs */
     models_t models;
     infer_t model;
     models_plan_t plan;

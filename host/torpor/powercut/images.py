@@ -7,11 +7,9 @@ Their code is noise: nobody executes it. What a model image holds is a plan that
 
 import functools
 import hashlib
-import random
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from torpor.board.layout import HEADER_BYTES
 from torpor.errors import UsageError
@@ -20,15 +18,15 @@ from torpor.image.build import Contents, sign
 from torpor.image.capability import Capability
 from torpor.image.keys import development_key
 from torpor.image.version import Version
-from torpor.plan.layout import CONST, ffi, sizeof
+from torpor.paths import TORPOR
+from torpor.plan.layout import CONST
 from torpor.powercut.geometry import Geometry
+from torpor.powercut.plans import NEEDS, SMALLEST, noise, plan
 
 FIRMWARE, MODEL = 0, 1
-_SMALLEST = (16, 256)
-"""Bytes of payload that a firmware, and a model, has at least."""
+_SMALLEST_CODE = 16
+"""Bytes of payload that a firmware has at least."""
 
-_TENSOR = 16
-_COPY = 1 << CONST["PLAN_OP_COPY"]
 _GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493  # RFC 8032, 5.1
 
 
@@ -43,6 +41,7 @@ class ImageSpec:
         counter: security counter.
         arena: bytes that a model wants, that a firmware has for models.
         damage: key of DAMAGES, what is wrong with it; "" if nothing is.
+        engine: that a firmware has, that a model is made for; of ENGINES.
     """
 
     component: int
@@ -51,6 +50,12 @@ class ImageSpec:
     counter: int = 0
     arena: int = 1024
     damage: str = ""
+    engine: str = TORPOR
+
+    @property
+    def smallest(self) -> int:
+        """Bytes of payload that it has at least."""
+        return SMALLEST[self.engine] if self.component == MODEL else _SMALLEST_CODE
 
 
 @dataclass(frozen=True)
@@ -67,46 +72,6 @@ class Image:
         return hashlib.sha256(self.data).digest()
 
 
-def plan(arena: int, size: int, seed: int) -> bytes:
-    """Return a plan of `size` bytes that copies its input, with noise as unused data.
-
-    Args:
-        arena: bytes that it wants.
-        size: a multiple of 16.
-        seed: of the noise.
-    """
-    tensors = [(0, _TENSOR, 0, 1), (_TENSOR, _TENSOR, 1, 2)]
-    io = [_pack("plan_io_t", {"tensor": n, "type": CONST["PLAN_TYPE_INT8"], "rank": 1,
-                              "dims": [_TENSOR, 1, 1, 1, 1], "scale": 1.0,
-                              "name": CONST["PLAN_NO_STRING"]}) for n in range(2)]  # fmt: skip
-    op = {"code": CONST["PLAN_OP_COPY"], "words": sizeof("plan_copy_t") // 4}
-    ops = _pack("plan_copy_t", {"op": op, "x": 0, "y": 1, "bytes": _TENSOR})
-    parts = {
-        "tensors": b"".join(struct.pack("<IIHH", *tensor) for tensor in tensors),
-        "io": b"".join(io),
-        "states": b"",
-        "ops": ops,
-        "strings": b"\0\0\0\0",
-        "extra": b"",
-    }
-    at = sizeof("plan_header_t")
-    offsets = {}
-    for name, content in parts.items():
-        offsets[name] = at
-        at += len(content)
-    data = -(-at // CONST["PLAN_ALIGN"]) * CONST["PLAN_ALIGN"]
-    if size % CONST["PLAN_ALIGN"] or size < data:
-        raise UsageError(f"a plan of {size} bytes", f"a multiple of 16 from {data} on")
-    header = _pack("plan_header_t", {
-        "magic": CONST["PLAN_MAGIC"], "version": CONST["PLAN_VERSION"], "length": size,
-        "kernels": [_COPY, 0, 0, 0], "arena_bytes": arena, "arena_align": 16,
-        "n_tensors": 2, "n_ops": 1, "n_inputs": 1, "n_outputs": 1, "ops_bytes": len(ops),
-        "strings_bytes": len(parts["strings"]), "name": CONST["PLAN_NO_STRING"],
-        "labels": CONST["PLAN_NO_STRING"], "data": data, "data_bytes": size - data, **offsets,
-    })  # fmt: skip
-    return (header + b"".join(parts.values())).ljust(data, b"\0") + _noise(size - data, seed)
-
-
 def make(spec: ImageSpec, geometry: Geometry, size: int) -> Image:
     """Return an image whose file has `size` bytes, a model's up to 15 less: a plan is made of 16s.
 
@@ -115,11 +80,10 @@ def make(spec: ImageSpec, geometry: Geometry, size: int) -> Image:
     """
     board = "" if spec.component == MODEL else geometry.board + "x" * (spec.damage == "board")
     address = 0 if spec.component == MODEL else geometry.links[spec.slot]
-    smallest = _SMALLEST[spec.component]
     around = _around(spec.component, board, address)
     payload = size - around
-    if payload < smallest:
-        raise UsageError(f"no image has only {size} bytes", f"from {around + smallest} on")
+    if payload < spec.smallest:
+        raise UsageError(f"no image has only {size} bytes", f"from {around + spec.smallest} on")
     payload -= payload % CONST["PLAN_ALIGN"] if spec.component == MODEL else 0
     return _signed(spec, board, address, payload)
 
@@ -127,8 +91,8 @@ def make(spec: ImageSpec, geometry: Geometry, size: int) -> Image:
 @functools.cache
 def _around(component: int, board: str, address: int) -> int:
     """Return how many bytes an image has beside its payload."""
-    smallest = _SMALLEST[component]
-    return len(_signed(ImageSpec(component), board, address, smallest).data) - smallest
+    spec = ImageSpec(component)
+    return len(_signed(spec, board, address, spec.smallest).data) - spec.smallest
 
 
 @functools.cache
@@ -136,15 +100,15 @@ def _signed(spec: ImageSpec, board: str, address: int, payload: int) -> Image:
     """Return an image with that many bytes of payload; board and address are a firmware's."""
     seed = int.from_bytes(hashlib.sha256(repr(spec).encode()).digest()[:4], "big")
     if spec.component == MODEL:
-        content = plan(spec.arena, payload, seed)
+        content = plan(spec.arena, payload, seed, spec.engine)
         contents = Contents(content, is_model=True, header_bytes=layout.HEADER_BYTES)
     else:
         records = (
             (layout.TLV_BOARD, board.encode()),
-            (layout.TLV_CAPABILITY, _capability(spec.arena)),
+            (layout.TLV_CAPABILITY, _capability(spec)),
         )
         contents = Contents(
-            _noise(payload, seed), False, HEADER_BYTES, address or None, records
+            noise(payload, seed), False, HEADER_BYTES, address or None, records
         )  # fmt: skip
     data = sign(contents, development_key(), Version.parse(spec.version), spec.counter)
     data = DAMAGES[spec.damage](data) if spec.damage else data
@@ -152,9 +116,11 @@ def _signed(spec: ImageSpec, board: str, address: int, payload: int) -> Image:
     return Image(spec, data, data[at : at + 8])
 
 
-def _capability(arena: int) -> bytes:
-    version, copy = CONST["PLAN_VERSION"], CONST["PLAN_OP_COPY"]
-    return Capability(version, version, frozenset({0}), arena, frozenset({copy}), 0).encode()
+def _capability(spec: ImageSpec) -> bytes:
+    version = CONST["PLAN_VERSION"]
+    target, number = NEEDS[spec.engine]
+    able = Capability(version, version, frozenset({target}), spec.arena, frozenset({number}), 0)
+    return able.encode()
 
 
 def _malleated(data: bytes) -> bytes:
@@ -191,11 +157,3 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "link": bytes,  # it is sent to the other slot
 }
 """What can be wrong with an image, and how it becomes so."""
-
-
-def _pack(name: str, values: dict[str, Any]) -> bytes:
-    return bytes(ffi.buffer(ffi.new(f"{name} *", values)))
-
-
-def _noise(size: int, seed: int) -> bytes:
-    return random.Random(seed).randbytes(size)  # noqa: S311 - it only has to look like code

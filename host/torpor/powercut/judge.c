@@ -189,10 +189,11 @@ static bool tells(const journal_record_t *event, update_end_t end)
     return event->reason == end.reason && event->detail[0] == end.pc && event->detail[1] == end.lr;
 }
 
-/* The model wants no more than the firmware has. */
+/* The model is made for the firmware's engine, and wants no more than the firmware has. */
 static bool fits(uint32_t model, uint32_t firmware)
 {
-    return scenario.images[model].arena_bytes <= scenario.images[firmware].arena_bytes;
+    return scenario.images[model].engine == scenario.images[firmware].engine &&
+           scenario.images[model].arena_bytes <= scenario.images[firmware].arena_bytes;
 }
 
 /* How a trial has to go on when the device starts: with the next attempt, which says how the last
@@ -285,7 +286,7 @@ static void check_model(judge_t *judge, uint32_t slot)
             judge_fail(judge, FAIL_LOST, "the factory plan runs instead of the confirmed model");
         }
     } else if (!fits(scenario_image_in(slot), judge->firmware)) {
-        judge_fail(judge, FAIL_WRONG, "a model runs that the firmware has no memory for");
+        judge_fail(judge, FAIL_WRONG, "a model runs that does not fit the firmware");
     }
 }
 

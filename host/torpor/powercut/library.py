@@ -2,6 +2,9 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Builds firmware/update with the flash simulator as a shared library of this machine.
 
+The proof has both engines (engine.h), which define the same names: the one for plans of TensorFlow
+Lite Micro is linked apart.
+
 The C is that of the firmware, unmodified; flash.c stands in for the driver. The declarations for
 cffi are those of the headers themselves.
 """
@@ -10,6 +13,7 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,8 +23,11 @@ from typing import Any
 
 import cffi
 
-from torpor.engine.library import CACHE, SANITIZERS, compiler, declarations
+from torpor.engine.library import CACHE, SANITIZERS, compiler, declarations, generated
+from torpor.errors import MissingToolError
 from torpor.paths import FIRMWARE
+from torpor.powercut.plans import REGISTRATION
+from torpor.tflm.check import SOURCES, registration_table
 from torpor.third_party import library as third_party
 
 HERE = Path(__file__).parent
@@ -30,8 +37,14 @@ PROOF_HEADERS = ("flash", "trace", "remember", "scenario", "view", "judge", "pro
 KERNELS = ("COPY",)
 """What the models of the proof consist of."""
 
-WRAPPED = ("infer_init", "infer_invoke", "verify_hash", "verify_signature")
-"""Functions that the linker sends to device.c and remember.c, which call them if need be."""
+TFLM_ENGINE = "engine_tflm"
+"""The one name of tflm/engine.c, and of what it is linked with, that others see."""
+
+WRAPPED = (
+    *("infer_check", "infer_init", "infer_input", "infer_invoke", "infer_reset"),
+    *("verify_hash", "verify_signature"),
+)
+"""Functions that the linker sends to engine.c, device.c and remember.c, which call them."""
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
 FLAGS = ("-std=c11", "-O2", "-fPIC", f"-I{HERE}")
@@ -73,12 +86,13 @@ def cdef(headers: Sequence[Path]) -> str:
     return re.sub(r"\b[A-Z_]\w+\b", lambda match: macros.get(match[0], match[0]), text)
 
 
-def build(
+def build(  # noqa: PLR0917 - as a linker
     name: str,
     sources: Sequence[Path],
     flags: Sequence[str],
     firmware: Path = FIRMWARE,
     link: Sequence[str] = (),
+    apart: Mapping[str, Sequence[Path]] | None = None,
 ) -> Path:
     """Compile C sources and the crypto libraries to a shared library; return its path.
 
@@ -90,14 +104,21 @@ def build(
         flags: further compiler flags.
         firmware: the tree with the sources' headers.
         link: further flags for linking.
+        apart: sources that see no names of the others, nor they theirs, but for one name.
     """
     third = [flag for name in LIBRARIES for flag in third_party(name).flags]
     flags = [*FLAGS, *WARNINGS, *flags, f"-I{firmware}", *third]
     headers = hashlib.sha256("\0".join([compiler(), *FLAGS, *WARNINGS]).encode())
     for path in sorted([*firmware.rglob("*.h"), *HERE.glob("*.h")]):
         headers.update(f"\0{path.name}\0".encode() + path.read_bytes())
+    groups = {"": sources, **(apart or {})}
+    every = dict.fromkeys(path for group in groups.values() for path in group)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(lambda s: _object(s, flags, headers.digest()), sources))
+        made = pool.map(lambda s: _object(s, flags, headers.digest()), every)
+        by_source = dict(zip(every, made, strict=True))
+    objects = [by_source[path] for path in sources]
+    for symbol, group in (apart or {}).items():
+        objects.append(_apart(symbol, [by_source[path] for path in group], flags))
     objects += _third_party_objects()
     key = hashlib.sha256("\0".join([*map(str, objects), *link]).encode()).hexdigest()[:16]
     target = CACHE / f"lib{name}-{key}.so"
@@ -111,6 +132,26 @@ def _object(source: Path, flags: Sequence[str], headers: bytes) -> Path:
     target = CACHE / f"{source.stem}-{key}.o"
     _make(target, [*flags, "-c", str(source)])
     return target
+
+
+def _apart(symbol: str, objects: Sequence[Path], flags: Sequence[str]) -> Path:
+    """Link objects with each other to one in which only `symbol` can be seen."""
+    key = hashlib.sha256("\0".join([symbol, *map(str, objects)]).encode()).hexdigest()[:16]
+    together, target = CACHE / f"{symbol}-{key}.r.o", CACHE / f"{symbol}-{key}.o"
+    _make(together, [*flags, "-r", "-nostdlib", *map(str, objects)])
+    if not target.exists():
+        hidden = together.with_name(f"{target.name}.{os.getpid()}")
+        keep = f"--keep-global-symbol={symbol}"
+        _run([_objcopy(), keep, str(together), str(hidden)])
+        hidden.replace(target)
+    return target
+
+
+def _objcopy() -> str:
+    found = shutil.which("objcopy")
+    if found is None:
+        raise MissingToolError("objcopy is missing", "apt install binutils")
+    return found
 
 
 def _make(target: Path, arguments: Sequence[str]) -> None:
@@ -158,16 +199,30 @@ def proof_library(sanitizer: str = "none", replaced: Mapping[Path, Path] | None 
         sanitizer: a key of torpor.engine.library.SANITIZERS.
         replaced: other files to compile instead of some of firmware/.
     """
+    other = dict(replaced or {})
     infer = [
         path for part in ("", "plan", "ops") for path in (FIRMWARE / "infer" / part).glob("*.c")
     ]
     kernels = [FIRMWARE / "infer" / "kernels" / f"{name.lower()}.c" for name in KERNELS]
     firmware = [*update_sources(), FIRMWARE / "mgmt" / "models.c", *sorted(infer), *kernels]
-    sources = [(replaced or {}).get(path, path) for path in firmware]
+    sources = [*firmware, *sorted(HERE.glob("*.c"))]
     wrap = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    ours = sorted(HERE.glob("*.c"))
     flags = ["-O3", *SANITIZERS[sanitizer]]  # a millionth of a second counts here
-    return build(f"proof-{sanitizer}", [*sources, *ours], flags, link=wrap)
+    return build(
+        f"proof-{sanitizer}",
+        [other.get(path, path) for path in sources],
+        flags,
+        link=wrap,
+        apart={TFLM_ENGINE: [other.get(path, path) for path in _tflm_sources()]},
+    )
+
+
+def _tflm_sources() -> list[Path]:
+    """Return the C files of the engine for plans of TensorFlow Lite Micro."""
+    infer = FIRMWARE / "infer"
+    firmware = [*sorted((infer / "plan").glob("*.c")), *(infer / "tflm" / n for n in SOURCES)]
+    table = generated("registrations", registration_table([REGISTRATION]))
+    return [*firmware, HERE / "tflm" / "engine.c", table]
 
 
 @functools.cache

@@ -13,6 +13,7 @@
 
 #include "client.h"
 #include "device.h"
+#include "engine.h"
 #include "flash.h"
 #include "remember.h"
 #include "scenario.h"
@@ -54,6 +55,9 @@ static bool is_over(void)
 
 static void go_on(void)
 {
+    if (world.device.runs) {
+        engine_choose(world.device.engine); /* the world before this one may have had another */
+    }
     if (world.device.runs || client_is_outside(&world.client)) {
         world.alone = false;
         client_act(&world.client, &world.device, &world.judge);

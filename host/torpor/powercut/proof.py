@@ -10,6 +10,7 @@ from typing import Any
 
 from torpor.image.keys import development_key
 from torpor.image.reasons import NUMBERS
+from torpor.paths import ENGINES
 from torpor.powercut.geometry import Geometry
 from torpor.powercut.images import FIRMWARE, Image
 from torpor.powercut.library import open_proof
@@ -29,12 +30,16 @@ _NO_IMAGE = 0xFF
 
 @dataclass(frozen=True)
 class Prepared:
-    """A scenario with its images, ready to be sent to another process."""
+    """A scenario with its images, ready to be sent to another process.
+
+    Attributes:
+        factories: the plan that is built into firmware with each of ENGINES.
+    """
 
     scenario: Scenario
     geometry: Geometry
     images: tuple[Image, ...]
-    factory: bytes
+    factories: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)
@@ -214,7 +219,7 @@ def _fill(box: Any, prepared: Prepared, keep: Any) -> None:
     ]
     box.key = {"public_key": key.public, "hash": key.hash, "development": True}
     box.flash_bytes, box.chunk_bytes = place.total, CHUNK
-    box.factory, box.factory_bytes = keep(prepared.factory), len(prepared.factory)
+    box.factories = [{"bytes": keep(plan), "length": len(plan)} for plan in prepared.factories]
     box.image_count = len(names)
     natures, refused = dict(scenario.natures), dict(scenario.refused)
     for number, (name, image) in enumerate(zip(names, prepared.images, strict=True)):
@@ -223,6 +228,7 @@ def _fill(box: Any, prepared: Prepared, keep: Any) -> None:
         into.id, into.sha = image.id, image.sha
         into.counter, into.arena_bytes = image.spec.counter, image.spec.arena
         into.component, into.slot = image.spec.component, image.spec.slot
+        into.engine = ENGINES.index(image.spec.engine)
         into.nature = NATURES.index(natures.get(name, "good"))
         into.refused = NUMBERS[refused[name]] if name in refused else 0
     steps = (*scenario.prepare, *scenario.steps)
@@ -238,5 +244,6 @@ def _fill(box: Any, prepared: Prepared, keep: Any) -> None:
         return names.index(name) if name else _NO_IMAGE
 
     box.confirmed = [number_of(scenario.firmware), number_of(scenario.model)]
-    box.instead = [number_of(scenario.instead or scenario.firmware), number_of(scenario.model)]
+    instead = scenario.instead or scenario.firmware, scenario.instead_model or scenario.model
+    box.instead = [number_of(name) for name in instead]
     assert FIRMWARE == 0

@@ -13,16 +13,18 @@ from pathlib import Path
 
 from torpor.board import Board
 from torpor.errors import UsageError, unknown_name
+from torpor.paths import ENGINES, TORPOR
 from torpor.powercut.geometry import Geometry, geometry
-from torpor.powercut.images import FIRMWARE, ImageSpec, make, plan
+from torpor.powercut.images import FIRMWARE, ImageSpec, make
 from torpor.powercut.library import proof_library
+from torpor.powercut.plans import plan
 from torpor.powercut.proof import Counts, Cut, Failure, Prepared, Proof, Range
-from torpor.powercut.scenarios import IMAGES, Scenario, scenarios
+from torpor.powercut.scenarios import Scenario, scenarios, spec_of
 
 SMALL = 4096
 """Bytes of a firmware image at most where all pairs of cuts are tried."""
 
-FACTORY_BYTES, FACTORY_ARENA = 320, 512
+FACTORY_BYTES, FACTORY_ARENA = 512, 512
 PIECES = 96
 """Into so many parts the states of a long scenario are divided."""
 
@@ -40,6 +42,7 @@ class Settings:
         seed: of all that is random.
         every: cuts are at every so manyth operation only, second ones accordingly.
         names: of scenarios; none: all.
+        engine: what the firmware has, of ENGINES, unless a scenario changes it.
     """
 
     board: Board
@@ -50,6 +53,7 @@ class Settings:
     seed: int = 1
     every: int = 1
     names: tuple[str, ...] = ()
+    engine: str = TORPOR
 
     def geometry(self, *, small: bool = False) -> Geometry:
         """Return the flash; the one of scenarios with small images if `small`."""
@@ -97,9 +101,9 @@ def prepare(settings: Settings) -> list[Prepared]:
     keys = list(dict.fromkeys(key for _, own in wanted for key in own))
     with ThreadPoolExecutor(multiprocessing.cpu_count()) as pool:
         made = dict(zip(keys, pool.map(lambda key: make(*key), keys), strict=True))
-    factory = plan(FACTORY_ARENA, FACTORY_BYTES, seed=0)
+    factories = tuple(plan(FACTORY_ARENA, FACTORY_BYTES, 0, engine) for engine in ENGINES)
     return [
-        Prepared(scenario, own[0][1], tuple(made[key] for key in own), factory)
+        Prepared(scenario, own[0][1], tuple(made[key] for key in own), factories)
         for scenario, own in wanted
     ]
 
@@ -108,13 +112,10 @@ def _keys(settings: Settings, scenario: Scenario) -> list[tuple[ImageSpec, Geome
     """Return what make() takes for each image of a scenario."""
     place = settings.geometry(small=scenario.small)
     firmware = min(settings.size, SMALL) if scenario.small else settings.size
+    specs = [spec_of(name, settings.engine) for name in scenario.images]
     return [
-        (
-            IMAGES[name],
-            place,
-            firmware if IMAGES[name].component == FIRMWARE else settings.model_size,
-        )
-        for name in scenario.images
+        (spec, place, firmware if spec.component == FIRMWARE else settings.model_size)
+        for spec in specs
     ]
 
 

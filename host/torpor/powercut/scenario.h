@@ -16,6 +16,13 @@
 #define SCENARIO_STEPS_MAX  40
 #define NO_IMAGE            0xFFu
 
+/* What runs the models of a firmware, what a model is made for. */
+typedef enum {
+    ENGINE_TORPOR = 0,
+    ENGINE_TFLM = 1,
+    ENGINE_COUNT = 2,
+} scenario_engine_t;
+
 /* What an image does whenever it runs on trial. */
 typedef enum {
     NATURE_GOOD = 0,
@@ -37,6 +44,7 @@ typedef struct {
     uint8_t sha[32];   /* SHA-256 of the file */
     uint8_t component; /* update_component_t */
     uint8_t slot;      /* firmware: that it is linked for */
+    uint8_t engine;    /* scenario_engine_t */
     uint8_t nature;
     uint8_t refused; /* update_reason_t that the device has to refuse it for; 0: it is approved */
 } scenario_image_t;
@@ -60,13 +68,18 @@ typedef struct {
     uint32_t number;
 } scenario_step_t;
 
+/* A plan, aligned to 16. */
+typedef struct {
+    const uint8_t *bytes;
+    uint32_t length;
+} scenario_plan_t;
+
 typedef struct {
     update_layout_t layout;
     update_key_t key;
     uint32_t flash_bytes;
-    uint32_t chunk_bytes;   /* of a file in a message of the client */
-    const uint8_t *factory; /* the plan in every firmware, aligned to 16 */
-    uint32_t factory_bytes;
+    uint32_t chunk_bytes;                    /* of a file in a message of the client */
+    scenario_plan_t factories[ENGINE_COUNT]; /* in every firmware with that engine */
     scenario_image_t images[SCENARIO_IMAGES_MAX];
     uint32_t image_count;
     scenario_step_t steps[SCENARIO_STEPS_MAX];

@@ -7,9 +7,10 @@ that returns it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torpor.image.reasons import NUMBERS
+from torpor.paths import ENGINES, TFLM, TORPOR
 from torpor.powercut.geometry import Geometry
 from torpor.powercut.images import FIRMWARE, MODEL, ImageSpec
 
@@ -33,7 +34,11 @@ IMAGES = {
     "model 3": ImageSpec(MODEL, version="3.0.0", counter=2),
     "large model": ImageSpec(MODEL, version="4.0.0", counter=1, arena=LARGE_ARENA),
     "lower model": ImageSpec(MODEL, version="5.0.0", counter=0),
+    "other engine": ImageSpec(FIRMWARE, B, "2.2.0", counter=1, arena=LARGE_ARENA, engine=TFLM),
+    "other model": ImageSpec(MODEL, version="6.0.0", counter=1, engine=TFLM),
 }
+"""Images of devices whose firmware has our own engine, and of what changes it."""
+
 FAILURES = ("self_test", "watchdog", "fault", "power", "reset")
 NATURES = ("good", *FAILURES, "unfit")
 """What images do on trial, by the name of the reason that ends it; in scenario.h's order."""
@@ -74,6 +79,7 @@ class Scenario:
         firmware: image that is confirmed in the end.
         model: the same, "": none.
         instead: firmware that may be confirmed instead of it, if power has failed.
+        instead_model: the same for the model.
         natures: of images that are not good, by name.
         refused: by the name of an image the name of the reason it has to be refused for.
         alone_gap: in what the device does by itself after the first cut, one operation in so many
@@ -89,6 +95,7 @@ class Scenario:
     firmware: str = "old"
     model: str = ""
     instead: str = ""
+    instead_model: str = ""
     natures: tuple[tuple[str, str], ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     alone_gap: int = 1
@@ -204,6 +211,33 @@ def older_firmware(_geometry: Geometry) -> list[Scenario]:
     ]  # fmt: skip
 
 
+def change_of_engine(_geometry: Geometry) -> list[Scenario]:
+    """Firmware with another engine, and back again, with models for both in slots.
+
+    A model of the other engine is never run and never lost: the factory's runs instead.
+    """
+    sent, *turn = install(B, "other engine")
+    other = install(MODEL_1, "other model")
+    second = install(MODEL_1, "model 2")
+    changed = (*WITH_MODEL, sent, *turn, *other)
+    back = (*install(A, "old")[1:], *install(MODEL_0, "model 1")[1:])
+    reverts = [
+        Scenario(f"engine-revert-{nature.replace('_', '-')}", (*WITH_MODEL, sent), tuple(turn),
+                 "old", "model 1", natures=(("other engine", nature),))
+        for nature in ("self_test", "watchdog", "power")
+    ]  # fmt: skip
+    return [
+        Scenario("engine-change", (*WITH_MODEL, sent), (*turn, *other), "other engine",
+                 "other model", upload=True),
+        Scenario("engine-and-back", changed, back, "old", "model 1"),
+        *reverts,
+        Scenario("engine-change-and-trial", (*WITH_MODEL, second[0], sent),
+                 (second[1], *turn), "other engine", "model 1", instead_model="model 2"),
+        Scenario("model-of-other-engine", WITH_MODEL, other[:2], "old", "model 1",
+                 refused=(("other model", "unfit"),), upload=True),
+    ]  # fmt: skip
+
+
 def refused_images(geometry: Geometry) -> list[Scenario]:
     """Images that must not run: nobody but the sender notices."""
     lower = (*INSTALLED, *UPDATE)
@@ -265,10 +299,19 @@ ALL: Sequence[Callable[[Geometry], list[Scenario]]] = (
     upload_resume,
     revert_and_model,
     older_firmware,
+    change_of_engine,
     refused_images,
     careless_client,
     journal_wrap,
 )
+
+
+def spec_of(name: str, engine: str) -> ImageSpec:
+    """Return an image of IMAGES for a device whose firmware has an engine of ENGINES at first."""
+    spec = IMAGES[name]
+    if engine == TORPOR:
+        return spec
+    return replace(spec, engine=ENGINES[1 - ENGINES.index(spec.engine)])
 
 
 def scenarios(geometry: Geometry) -> list[Scenario]:
