@@ -42,7 +42,13 @@ def image_hash(image: bytes) -> bytes:
 
 
 class Device(base.Device):
-    """A device that answers."""
+    """A device that answers.
+
+    Attributes:
+        first_factory: the plan that is built into its firmware.
+    """
+
+    first_factory = copy_plan(4)
 
     def __init__(self, opened: tuple[Any, Any], geometry: Geometry | None = None) -> None:
         super().__init__(opened, geometry)
@@ -56,7 +62,7 @@ class Device(base.Device):
         self._arena = self.ffi.new("uint8_t[]", ARENA + ALIGN)
         self._plan = self.ffi.new("uint8_t[]", 4096)
         self.arena = self._arena + -int(self.ffi.cast("uintptr_t", self._arena)) % ALIGN
-        self.factory = copy_plan(4)
+        self.factory = self.first_factory
         self.lib.faulty_reset()
         self.models = self.ffi.new("models_t *")
         self.models.arena, self.models.arena_bytes = self.arena, ARENA
@@ -161,9 +167,11 @@ def able(arena: int = ARENA, **fields: Any) -> bytes:
     return images.capability(sorted(OPCODES), arena, **fields)
 
 
-def installed(opened: tuple[Any, Any], geometry: Geometry | None = None) -> Device:
+def installed(
+    opened: tuple[Any, Any], geometry: Geometry | None = None, kind: type[Device] = Device
+) -> Device:
     """Return a device whose firmware in slot A is confirmed and runs."""
-    device = Device(opened, geometry)
+    device = kind(opened, geometry)
     device.load(A, device.firmware(A, b"first", version=(1, 0, 0, 0)))
     assert device.boot() == (A, True)
     assert device.confirm() == "ok"

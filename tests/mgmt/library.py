@@ -7,7 +7,7 @@ from typing import Any
 
 import cffi
 
-from tests.support import faulty_engine
+from tests.support import faulty_engine, tflm_plans
 from tests.support.shared import build_shared
 from torpor.engine.library import declarations
 from torpor.paths import FIRMWARE
@@ -15,7 +15,6 @@ from torpor.plan.layout import HEADER, parse_header
 from torpor.powercut import library
 
 HERE = Path(__file__).parent
-TABLES = (HERE / "fuzz.c", HERE / "kernels.c")
 CBOR = """
     typedef struct {
         const char *name; int kind; bool present; uint32_t number; const uint8_t *bytes;
@@ -45,19 +44,43 @@ CBOR = """
 
 def sources() -> list[Path]:
     """Return the C files of management and of what is below it, but for ports."""
-    folders = ("mgmt", "wire", "infer", "infer/plan", "infer/ops")
+    engine = [
+        *(path for part in ("", "ops") for path in sorted((FIRMWARE / "infer" / part).glob("*.c"))),
+        FIRMWARE / "infer" / "kernels" / "copy.c",
+        HERE / "kernels.c",
+    ]
+    return [*_common(), *engine]
+
+
+def tflm_sources(bits: int) -> list[Path]:
+    """Return the same with what accepts plans for TensorFlow Lite Micro.
+
+    What runs them is the stand-in of the power-cut proof.
+
+    Args:
+        bits: set of the registrations that the firmware has.
+    """
+    own = [path for path in tflm_plans.SOURCES if path.parent.name == "tflm"]
+    engine = [*own, tflm_plans.with_registrations(bits), library.HERE / "tflm" / "engine.c"]
+    return [*_common(), *engine]
+
+
+def _common() -> list[Path]:
+    folders = ("mgmt", "wire", "infer/plan")
     portable = [path for folder in folders for path in sorted((FIRMWARE / folder).glob("*.c"))]
-    more = [FIRMWARE / "core" / "text.c", FIRMWARE / "infer" / "kernels" / "copy.c"]
-    more += [library.HERE / "flash.c", faulty_engine.SOURCE]
-    return [*library.update_sources(), *portable, *more, *TABLES]
+    more = [FIRMWARE / "core" / "text.c", library.HERE / "flash.c", faulty_engine.SOURCE]
+    return [*library.update_sources(), *portable, *more, HERE / "fuzz.c"]
 
 
-def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
+def open_mgmt(
+    folder: Path, sanitizer: str = "undefined", files: list[Path] | None = None
+) -> tuple[Any, Any]:
     """Return (ffi, library).
 
     Args:
         folder: for what is compiled first.
         sanitizer: a key of torpor.engine.library.SANITIZERS.
+        files: other C files than sources().
     """
     ffi = cffi.FFI()
     ffi.cdef(parse_header(HEADER.read_text(encoding="utf-8"))[0])
@@ -70,5 +93,5 @@ def open_mgmt(folder: Path, sanitizer: str = "undefined") -> tuple[Any, Any]:
     ffi.cdef(text + CBOR + faulty_engine.DECLARED)
     third, include = ("zcbor", *library.LIBRARIES), [library.HERE]
     wrapped = faulty_engine.WRAPPED
-    made = build_shared(folder, sources(), third, sanitizer, include, wrapped=wrapped)
+    made = build_shared(folder, files or sources(), third, sanitizer, include, wrapped=wrapped)
     return ffi, ffi.dlopen(str(made))
