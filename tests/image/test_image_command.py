@@ -17,15 +17,18 @@ from tests.support import images
 from tests.support.drafts import DRAFTS, Draft
 from tests.support.elf import elf_file
 from tests.support.images import BOARD, COUNTER
+from tests.support.plans import changed
 from tests.support.small_models import small_cnn
 from torpor.board import load_board
 from torpor.board.layout import code_region
 from torpor.cli.main import dispatch
 from torpor.compile import compile_model
-from torpor.errors import ImageError, TorporError, UsageError
+from torpor.errors import ImageError, ModelError, TorporError, UsageError
 from torpor.image.keys import DEVELOPMENT, new_key, read_key
 from torpor.image.parse import read_image, verify
+from torpor.paths import TFLM
 from torpor.plan.reader import Plan
+from torpor.powercut.plans import plan
 
 COMPILED = compile_model(small_cnn(), name="small")
 ARENA = Plan.parse(COMPILED.plan).header["arena_bytes"]
@@ -110,6 +113,56 @@ def test_an_object_says_the_same(folder: Path, capsys: pytest.CaptureFixture[str
     }
     assert (model["can_run"], model["slots"], model["board"]) == (None, [], None)
     assert set(model) == set(firmware)
+
+
+TFLM_PLAN = plan(1024, 512, 1, TFLM)
+
+
+def test_a_firmware_with_tensorflow_lite_micro_says_its_registrations(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "plan.bin").write_bytes(TFLM_PLAN)
+    (folder / "kernels.txt").write_text("ADD\nCONV_2D_INT8\n")
+    words = ("--plan", "plan.bin", "--kernels", "kernels.txt", "--arena", 2048)
+    assert image(*FIRMWARE, *words, "-o", "f.bin") == 0
+    said = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    assert ["kernels", "ADD, ADD_INT8, CONV_2D_INT8"] in said
+    assert image("inspect", "f.bin", "--json") == 0
+    can = json.loads(capsys.readouterr().out)["can_run"]
+    assert (can["targets"], can["arena_bytes"]) == (["tflm"], 2048)
+
+
+def test_a_model_for_tensorflow_lite_micro_says_what_it_needs(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "plan.bin").write_bytes(TFLM_PLAN)
+    assert image("build", "plan.bin", "--version", "1.0.0", "-o", "m.bin") == 0
+    assert "plan format 2, tflm, arena 1,024" in capsys.readouterr().out
+    image("inspect", "m.bin", "--json")
+    needs = json.loads(capsys.readouterr().out)["needs"]
+    assert (needs["target"], needs["kernels"]) == ("tflm", ["ADD"])
+
+
+@pytest.mark.parametrize(
+    ("sound", "said"),
+    [
+        (COMPILED.plan, "firmware would refuse the plan: "),
+        (TFLM_PLAN, "firmware would refuse the model: "),
+    ],
+    ids=["torpor", "tflm"],
+)
+def test_a_plan_that_no_firmware_accepts_is_not_signed(
+    folder: Path, sound: bytes, said: str
+) -> None:
+    (folder / "plan.bin").write_bytes(changed(sound, "tensor 0.bytes", 1 << 30))
+    with pytest.raises(ModelError, match=said):
+        image("build", "plan.bin", "--version", "1.0.0", "-o", "m.bin")
+    assert not (folder / "m.bin").exists()
+
+
+def test_a_plan_with_kernels_that_this_torpor_does_not_know_is_signed(folder: Path) -> None:
+    (folder / "plan.bin").write_bytes(changed(TFLM_PLAN, "header.kernels[3]", 1 << 31))
+    assert image("build", "plan.bin", "--version", "1.0.0", "-o", "m.bin") == 0
 
 
 def test_an_image_is_signed_anew(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
