@@ -469,6 +469,19 @@ def test_only_an_input_may_be_left_out(field: str) -> None:
     assert after(change) == (OK if field == "inputs" else part("operator"))
 
 
+def test_the_first_inputs_may_not_be_left_out() -> None:
+    def without(model: bytes, number: int) -> Verdict:
+        objects = tree(model)
+        operator = objects.subgraphs[0].operators[0]
+        operator.inputs = [-1 if i == number else t for i, t in enumerate(operator.inputs)]
+        return verdict(Container.of(flat(objects)).build())
+
+    assert [without(CNN, n) for n in range(3)] == [part("operator"), part("operator"), OK]
+    lstm = Lstm().build()
+    assert [without(lstm, n) for n in (0, 1, 2, 8)] == [part("operator")] * 4
+    assert without(lstm, 9) == without(lstm, 12) == OK
+
+
 def test_intermediates_may_be_tensors() -> None:
     assert after(lambda m: setattr(m.subgraphs[0].operators[CONV], "intermediates", [3])) == OK
 

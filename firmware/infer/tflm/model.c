@@ -15,6 +15,7 @@
 #define MAX_RANK        6u                         /* of RuntimeShape in TensorFlow Lite Micro */
 #define MAX_BYTES       ((uint32_t)INT32_MAX / 2u) /* of all tensors without constants */
 #define ARENA_ALIGN     16u
+#define NONE_OPTIONAL   0xFFFFFFFFu
 #define OFFLINE_HEAD    12u /* bytes of a memory plan before its offsets */
 #define OFFLINE_COUNT   2u  /* word of a memory plan with the number of offsets */
 #define OFFLINE_UNKNOWN 0xFFFFFFFFu
@@ -142,7 +143,7 @@ static uint32_t check_tensors(model_t *model, const subgraph_t *subgraph)
 }
 
 /* What the numbers of a list of tensors may be. */
-enum use { USE_READ, USE_READ_OR_NONE, USE_WRITE };
+enum use { USE_READ, USE_WRITE };
 
 /* TensorFlow Lite Micro moves variables to the arena, whatever their bytes are at first. */
 static int is_writable(const model_t *model, uint32_t tensor)
@@ -150,8 +151,10 @@ static int is_writable(const model_t *model, uint32_t tensor)
     return constant_of(model, tensor) == 0 || flat_byte(&model->flat, tensor, TENSOR_VARIABLE) != 0;
 }
 
-/* Is each number of the vector `list` that of a tensor that can be used like that? */
-static int list_ok(model_t *model, const subgraph_t *subgraph, uint32_t list, enum use use)
+/* Is each number of the vector `list` that of a tensor that can be used like that? From number
+ * `optional` on there may be -1 instead. */
+static int list_ok(model_t *model, const subgraph_t *subgraph, uint32_t list, enum use use,
+                   uint32_t optional)
 {
     flat_t *flat = &model->flat;
     uint32_t count = flat_size(flat, list);
@@ -160,7 +163,7 @@ static int list_ok(model_t *model, const subgraph_t *subgraph, uint32_t list, en
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t number = flat_number(flat, list, i);
-        if (use == USE_READ_OR_NONE && number == (uint32_t)-1) {
+        if (i >= optional && number == (uint32_t)-1) {
             continue;
         }
         if (number >= flat_size(flat, subgraph->tensors)) {
@@ -248,6 +251,12 @@ static int has_ends(const flat_t *flat, uint32_t inputs, uint32_t outputs, int32
     return input_ok && output_ok;
 }
 
+/* The first input that may be left out: kernels do not ask for those before. */
+static uint32_t first_optional(int32_t code)
+{
+    return code == CODE_SEQUENCE_LSTM ? 9u : 2u;
+}
+
 static int ends_ok(model_t *model, const subgraph_t *subgraph, uint32_t operator, int32_t code)
 {
     const flat_t *flat = &model->flat;
@@ -255,9 +264,9 @@ static int ends_ok(model_t *model, const subgraph_t *subgraph, uint32_t operator
     uint32_t outputs = flat_follow(flat, operator, OPERATOR_OUTPUTS);
     uint32_t others = flat_follow(flat, operator, OPERATOR_INTERMEDIATES);
     return has_ends(flat, inputs, outputs, code) &&
-           list_ok(model, subgraph, inputs, USE_READ_OR_NONE) &&
-           list_ok(model, subgraph, outputs, USE_WRITE) &&
-           list_ok(model, subgraph, others, USE_READ);
+           list_ok(model, subgraph, inputs, USE_READ, first_optional(code)) &&
+           list_ok(model, subgraph, outputs, USE_WRITE, NONE_OPTIONAL) &&
+           list_ok(model, subgraph, others, USE_READ, NONE_OPTIONAL);
 }
 
 static uint32_t check_operator(model_t *model, const subgraph_t *subgraph, uint32_t operator)
@@ -317,8 +326,8 @@ static uint32_t check_subgraph(model_t *model, uint32_t number, uint32_t table)
     if (part != TFLM_PART_NONE) {
         return part;
     }
-    if (!list_ok(model, &subgraph, inputs, USE_WRITE) ||
-        !list_ok(model, &subgraph, outputs, USE_READ)) {
+    if (!list_ok(model, &subgraph, inputs, USE_WRITE, NONE_OPTIONAL) ||
+        !list_ok(model, &subgraph, outputs, USE_READ, NONE_OPTIONAL)) {
         return TFLM_PART_SUBGRAPH;
     }
     return check_operators(model, &subgraph);

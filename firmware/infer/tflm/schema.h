@@ -120,6 +120,7 @@ static const uint8_t plan_types[] = {
 
 /* BuiltinOperator */
 enum {
+    CODE_SEQUENCE_LSTM = 44,
     CODE_IF = 118,
     CODE_WHILE = 119,
     CODE_CALL_ONCE = 129,
