@@ -17,12 +17,18 @@ import pytest
 
 from tests.mgmt.device import copy_plan, image_hash
 from tests.support import images
+from tests.support.plans import changed
 from tests.update.device import FIRMWARE, M0, M1, M2, A, B
 from tests.update_host.ports import Port, SocketEnd
 from tests.update_host.toy import Toy
+from torpor.cli import update
 from torpor.cli.main import main
+from torpor.errors import MissingToolError
 from torpor.link.fake import FakeDevice
 from torpor.link.faults import Damage
+from torpor.paths import TFLM
+from torpor.powercut.plans import NEEDS, plan
+from torpor.update.builds import Builds
 
 Done = subprocess.CompletedProcess[str]
 UPLOAD = (2, 1, 1)
@@ -375,6 +381,84 @@ def test_a_folder_with_firmware_and_model_means_the_firmware(
     write(model, it.model("1.2.0"))
     done = torpor("update", pair, "--port", socket.name)
     assert f"to replace it too: torpor update {model}" in done.stderr
+
+
+# ---- the other engine
+
+
+@pytest.fixture
+def known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the build, where images that a device runs are known."""
+    folder = tmp_path / "build" / "toy" / "model" / "image"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(update, "Builds", lambda board: Builds(board, tmp_path / "build"))
+    return folder
+
+
+TFLM_PLAN = plan(1024, 512, 1, TFLM)
+RUNS_TFLM = images.capability([NEEDS[TFLM][1]], 2048, 1 << NEEDS[TFLM][0])
+
+
+def test_a_model_for_the_other_engine_is_refused_before_a_byte_is_sent(
+    it: Toy, socket: Port, tmp_path: Path, known: Path
+) -> None:
+    write(known / "firmware.bin", it.firmware(A, "1.0.0"))
+    file = write(tmp_path / "m.bin", it.model("1.0.0", TFLM_PLAN))
+    done = torpor("update", file, "--port", socket.name)
+    words = "made for TensorFlow Lite Micro, the firmware runs torpor's own plans"
+    assert_quiet_failure(done, 8, f"does not fit firmware 1.0.0 of the device: {words}")
+    assert it.kinds() == []
+
+
+def test_a_device_refuses_it_where_nobody_here_knows_its_firmware(
+    it: Toy, socket: Port, tmp_path: Path, known: Path
+) -> None:
+    file = write(tmp_path / "m.bin", it.model("1.0.0", TFLM_PLAN))
+    done = torpor("update", file, "--port", socket.name)
+    assert_quiet_failure(done, 8, "the device refuses: needs kernels, memory or a plan version")
+    assert it.kinds() == ["upload", "refused unfit"]
+
+
+def test_firmware_that_cannot_run_the_device_s_model_says_so_before(
+    it: Toy, socket: Port, tmp_path: Path, known: Path
+) -> None:
+    model = write(known / "model.bin", it.model("1.0.0"))
+    assert torpor("update", model, "--port", socket.name).returncode == 0
+    pair = make_pair(it, tmp_path / "pair", "1.1.0", capability=RUNS_TFLM)
+    done = torpor("update", pair, "--port", socket.name)
+    assert done.returncode == 0, done.stderr
+    why = "made for torpor's own engine, the firmware runs TensorFlow Lite Micro"
+    assert f"it will run its built-in model, not that in model slot 0: {why}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("sound", "words"),
+    [
+        (copy_plan(8), "m.bin: firmware would refuse the plan: "),
+        (TFLM_PLAN, "m.bin: firmware would refuse the model: "),
+    ],
+    ids=["torpor", "tflm"],
+)
+def test_a_plan_that_no_firmware_accepts_is_not_sent(
+    it: Toy, socket: Port, tmp_path: Path, sound: bytes, words: str
+) -> None:
+    broken = changed(sound, "tensor 0.offset", 1 << 20)
+    file = write(tmp_path / "m.bin", it.model("1.0.0", broken))
+    done = torpor("update", file, "--port", socket.name)
+    assert_quiet_failure(done, 8, words)
+    assert it.kinds() == []
+
+
+def test_without_a_compiler_the_device_alone_checks_a_plan(
+    it: Toy, socket: Port, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_plan: bytes) -> None:
+        raise MissingToolError("no C compiler")
+
+    monkeypatch.setattr(update, "refuse_unsound", missing)
+    file = write(tmp_path / "m.bin", it.model("1.0.0"))
+    done = torpor("update", file, "--port", socket.name)
+    assert done.stdout == "1.0.0 in model slot 0 runs and is confirmed\n", done.stderr
 
 
 # ---- mistakes

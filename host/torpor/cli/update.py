@@ -25,7 +25,7 @@ from torpor.cli import whole_number
 from torpor.cli._device import add_port_arguments, open_device
 from torpor.cli._progress import transfer
 from torpor.errors import ImageError, MissingToolError, ModelError, UsageError
-from torpor.image.capability import Capability
+from torpor.image.capability import Capability, fits, plan_header
 from torpor.image.sound import refuse_unsound
 from torpor.update import choice
 from torpor.update.builds import Builds
@@ -113,18 +113,22 @@ def run(args: argparse.Namespace) -> int:
                 _check_plan(file)
         if args.back:
             return _go_back(device, status, args)
-        return _install(device, status, files, args)
+        return _install(device, status, builds, files, args)
 
 
 # ---- the three things that can be done
 
 
 def _install(
-    device: "Device", status: Status, files: list[UpdateFile], args: argparse.Namespace
+    device: "Device",
+    status: Status,
+    builds: Builds,
+    files: list[UpdateFile],
+    args: argparse.Namespace,
 ) -> int:
     wish = _wish(args, files[0].component)
     chosen = choice.choose(files, status, wish, _last_used(device))
-    _say_what_else(args.file, chosen, status)
+    _say_what_else(args.file, chosen, status, builds)
     updater = _updater(device, args)
     image = SlotImage(str(chosen.file.image.version), chosen.file.image.hash)
     begin, sent, outcome = time.monotonic(), 0, None
@@ -258,14 +262,27 @@ def _check_plan(file: UpdateFile) -> None:
             raise ImageError(f"{file.path}: {error.message}", error.hint) from None
 
 
-def _say_what_else(path: Path, chosen: choice.Choice, status: Status) -> None:
-    """Tell of the model beside a firmware where it would not be run."""
-    beside, running = path / MODEL_FILE, status.model.running
-    if chosen.file.component == MODEL or running is None or not beside.exists():
+def _say_what_else(path: Path, chosen: choice.Choice, status: Status, builds: Builds) -> None:
+    """Tell what becomes of the model that runs, and of the one beside a firmware."""
+    running = status.model.running
+    if chosen.file.component == MODEL or running is None:
         return
     image = status.images.get(running)
-    if image is None or image.hash != read(beside).image.hash:
+    problem = _does_not_fit(chosen.file, image, builds)
+    if problem:
+        _tell(f"it will run its built-in model, not that in {slot_name(running)}: {problem}")
+        return
+    beside = path / MODEL_FILE
+    if beside.exists() and (image is None or image.hash != read(beside).image.hash):
         _tell(f"the device goes on with its own model; to replace it too: torpor update {beside}")
+
+
+def _does_not_fit(file: UpdateFile, model: SlotImage | None, builds: Builds) -> str:
+    """Say why a firmware cannot run a model of the device, "" if it can or nobody here knows."""
+    found = builds.find(model.hash) if model else None
+    header = plan_header(found[1].payload) if found else None
+    capability = file.image.capability
+    return fits(header, capability) if header and capability else ""
 
 
 def _tell(line: str) -> None:
