@@ -61,7 +61,8 @@ def functions(elf: Path, *names: str) -> list[Code]:
         UsageError: `elf` is no ELF file, or has no such symbol.
     """
     image = Image.read(elf)
-    return [Code(image.place(name)[0] & ~1) for name in names]  # bit 0: Thumb
+    mask = ~1 if image.thumb else ~0
+    return [Code(image.place(name)[0] & mask) for name in names]
 
 
 class Debugger:

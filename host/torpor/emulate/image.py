@@ -21,12 +21,14 @@ class Image:
         segments: physical address and bytes of everything that it wants loaded.
         symbols: address and size of each named object and function.
         loads: address that the program itself has for each segment, where that may be another.
+        thumb: bit 0 of a function's value says which instructions it has, and is no address.
     """
 
     path: Path
     segments: tuple[tuple[int, bytes], ...]
     symbols: dict[str, tuple[int, int]]
     loads: tuple[tuple[int, bytes], ...] = ()
+    thumb: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Image":
@@ -46,6 +48,7 @@ class Image:
                     tuple((part["p_paddr"], part.data()) for part in parts),
                     {s.name: (s["st_value"], s["st_size"]) for s in named},
                     tuple((part["p_vaddr"], part.data()) for part in parts),
+                    elf["e_machine"] == "EM_ARM",
                 )
         except ELFError:
             raise UsageError(f"{path} is no ELF file") from None
