@@ -289,6 +289,18 @@ def test_a_bias_of_int32_is_refused_where_it_would_be_read_as_int64() -> None:
     assert "read as int64" in refusal(biased("int32")).message
 
 
+@pytest.mark.parametrize("bias", [-1, None])
+def test_a_depthwise_bias_is_there_or_not_mentioned(bias: int | None) -> None:
+    g = GraphBuilder()
+    x = g.input((1, 3, 3, 4), "int8", scale=0.1)
+    w = g.constant(codes(RNG, (1, 1, 1, 4), 4), "int8", scale=0.1)
+    model = g.build([g.depthwise_conv_2d(x, w, bias, scale=0.1)])
+    if bias is None:
+        assert set(needs(model)) == {"DEPTHWISE_CONV_2D_INT8"}
+    else:
+        assert "null pointer" in refusal(model).message
+
+
 def test_a_model_that_computes_nothing_is_refused() -> None:
     g = GraphBuilder()
     x = g.input((1, 4), scale=0.1)

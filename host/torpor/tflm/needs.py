@@ -185,8 +185,13 @@ def _refuse_int4(use: _Use, tensor: Tensor) -> NoReturn:
 
 
 def _check_operator(use: _Use) -> None:
-    """Refuse operators without a registration."""
+    """Refuse operators without a registration, and a bias that stops the device."""
     name = use.op.name
+    if name == "DEPTHWISE_CONV_2D" and len(use.op.inputs) > 2 and use.input(2) is None:
+        use.refuse(
+            "TensorFlow Lite Micro follows a null pointer where its bias is marked as left out",
+            hint="give the operator two inputs",
+        )
     if name in REGISTRATIONS:
         return
     if name.startswith("CUSTOM "):
