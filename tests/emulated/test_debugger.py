@@ -223,9 +223,9 @@ def test_functions_of_a_process_may_begin_anywhere(tmp_path: Path) -> None:
     source = tmp_path / "f.s"
     source.write_text(".byte 0\n.global f\n.type f, %function\nf: .byte 0\n")
     elf = tmp_path / "f.elf"
-    command = ["gcc", "-nostdlib", "-static", "-Wl,-Ttext=0x400100,-e,f"]
+    command = ["gcc", "-nostdlib", "-static", "-Wl,-Ttext=0x401000,-e,f"]
     subprocess.run([*command, str(source), "-o", str(elf)], check=True)
-    assert functions(elf, "f") == [Code(0x400101)]
+    assert functions(elf, "f") == [Code(0x401001)]
 
 
 def test_closing_closes_the_port() -> None:
