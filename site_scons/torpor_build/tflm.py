@@ -32,7 +32,7 @@ _C = ("infer/plan", "infer/tflm")
 _FOLDER = FIRMWARE / "infer" / "tflm"
 _RUNTIME = _FOLDER / "runtime.cc"  # for boards without an operating system
 _MEASURE = _FOLDER / "measure.c"  # for the measuring program alone
-_COMPILE = ("golden", "engine", "tflm")  # what `compile --engine tflm` uses besides steps.COMPILE
+_COMPILE = "golden"  # what `compile --engine tflm` uses besides steps.COMPILE
 _SPARE = 64 << 10  # bytes of the measuring program's arena beyond what this computer needs
 _OTHERS = 16 << 10  # bytes of RAM that the measuring program has besides arena and stack
 
@@ -148,7 +148,7 @@ class Tflm:
     def _plan(
         self, model: Any, out: str, words: list[str], needs: tuple[Any, ...] = (), note: str = ""
     ) -> steps.PlanFiles:
-        common = steps.tool_sources(*_COMPILE)
+        common = steps.tool_sources(_COMPILE)
         checked = [ours(path) for name in _C for path in sorted((FIRMWARE / name).glob("*.[ch]"))]
         words = ["--engine", "tflm", *words]
         needs = (*needs, *common, *checked)

@@ -110,7 +110,7 @@ def test_the_footprint_adds_up(board: Path) -> None:
     plan = (board / "plan.bin").read_bytes()
     assert found["model_bytes"] == len(plan)
     assert found["arena_bytes"] == Plan.parse(plan).header["arena_bytes"]
-    assert abs(sum(found["flash_parts"].values()) - found["flash_bytes"]) <= 32  # alignment
+    assert abs(sum(found["flash_parts"].values()) - found["flash_bytes"]) <= 64  # alignment
     assert found["flash_parts"]["tflm"] > 1000
     assert found["engine_stack_basis"] == "measured"
     assert found["stack_bytes"] > found["engine_stack_bytes"]
