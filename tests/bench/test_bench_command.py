@@ -85,7 +85,9 @@ def test_json_has_exactly_the_documented_fields_of_the_documented_types(model: P
 
 def test_every_field_is_defined_in_the_documentation() -> None:
     page = (Path(__file__).parents[2] / "docs" / "BENCH.md").read_text()
-    assert re.findall(r"^\| `(\w+)` \|", page, re.M) == list(FIELDS)
+    of_both, _, of_tflm = page.partition("## Two engines")
+    assert re.findall(r"^\| `(\w+)` \|", of_both, re.M) == list(FIELDS)
+    assert set(re.findall(r"^\| `(\w+)`.* \|", of_tflm, re.M)) < set(FIELDS)
 
 
 @pytest.mark.emulated
