@@ -63,7 +63,7 @@ def test_it_takes_an_arena_that_is_given(tflite: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--engine", "other"], "invalid choice: 'other'"),
+        (["--engine", "other"], "unknown engine 'other'"),
         (["--engine=tflm", "--target", "portable"], "--target is for --engine torpor"),
         (["--arena", "100"], "--arena is for --engine tflm"),
         (["--arena-file", "x"], "--arena-file is for --engine tflm"),

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from torpor.cli import read_model
+from torpor.cli._engine import add_engine_argument
 from torpor.compile import Compiled, compile_model
 from torpor.errors import ModelError, TorporError, UsageError
 from torpor.graph import read_tflite
-from torpor.paths import ENGINES, TFLM, TORPOR
+from torpor.paths import TFLM, TORPOR
 from torpor.plan.writer import c_array
 from torpor.stats.reference import Trained
 from torpor.tflm.arena import Arena, given_arena, read_arena
@@ -27,7 +28,7 @@ SYMBOL = "torpor_plan"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `torpor compile`."""
     parser.add_argument("model", metavar="MODEL.tflite", type=Path, help="a quantized model")
-    parser.add_argument("--engine", choices=ENGINES, default=TORPOR, help="what runs the model")
+    add_engine_argument(parser)
     parser.add_argument("--name", help="name inside the plan (default: the file's stem)")
     parser.add_argument("--labels", default="", help="names of the classes, separated by commas")
     parser.add_argument(
