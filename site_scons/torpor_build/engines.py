@@ -14,7 +14,13 @@ from torpor_build.options import Options
 
 
 class Torpor:
-    """Our own engine. What an engine must do is what this class does."""
+    """Our own engine. What an engine must do is what this class does.
+
+    Attributes:
+        known_as: what is called one of its `known` names.
+    """
+
+    known_as = "kernel"
 
     def __init__(self, env: Any, options: Options, objects: steps.Objects, out: str) -> None:
         self._env = env

@@ -164,10 +164,9 @@ def signed_images(  # noqa: PLR0917 - as declare_targets()
 def _kernels(env: Any, options: Options, engine: Any, needed: Any, target: str) -> Any:
     """Declare the list of kernels that images have: the plan's, and those that are reserved."""
     board, app, key = options.board, options.app, engine.reserve
-    _check_reserve(
-        f"boards/{board.name}/board.toml: 'models.{key}'", getattr(board.models, key), engine.known
-    )
-    _check_reserve(f"{app.file}: '{key}'", getattr(app.settings, key), engine.known)
+    of_board = f"boards/{board.name}/board.toml: 'models.{key}'"
+    _check_reserve(of_board, getattr(board.models, key), engine)
+    _check_reserve(f"{app.file}: '{key}'", getattr(app.settings, key), engine)
 
     def write(target: list[Any], source: list[Any], env: Any) -> None:
         names = {*Path(str(source[0])).read_text().split(), *env["RESERVED"]}
@@ -177,10 +176,10 @@ def _kernels(env: Any, options: Options, engine: Any, needed: Any, target: str) 
     return env.Command(target, needed, step, RESERVED=getattr(options.fitted.models, key))[0]
 
 
-def _check_reserve(where: str, names: Collection[str], known: Collection[str]) -> None:
+def _check_reserve(where: str, names: Collection[str], engine: Any) -> None:
     for name in names:
-        if name not in known:
-            error = unknown_name("kernel", name, known)
+        if name not in engine.known:
+            error = unknown_name(engine.known_as, name, engine.known)
             raise UsageError(f"{where}: {error.message}", error.hint)
 
 

@@ -94,6 +94,8 @@ class Adapter:
 class Tflm:
     """TensorFlow Lite Micro; see engines.Torpor for what it does."""
 
+    known_as = "registration"
+
     def __init__(self, env: Any, options: Options, objects: steps.Objects, out: str) -> None:
         self._env = env
         self._options = options

@@ -133,12 +133,14 @@ def test_no_app_toml_makes_a_traceback(
 def test_memory_that_an_application_asks_for_is_added_to_the_boards(tmp_path: Path) -> None:
     board = load_board("mps2_an386")
     assert board.budget and board.slots
-    text = 'stack = 9000\narena = 0x20000\nreserve = ["ADD_S8", "MUL_S8"]'
+    text = 'stack = 9000\narena = 0x20000\nreserve = ["ADD_S8", "MUL_S8"]\n'
+    text += 'reserve_tflm = ["ADD", "MUL_INT8"]'
     fitted = load_app(str(app(tmp_path / "mine", text, "main.c"))).fitted(board)
     assert fitted.budget and fitted.budget.stack == 9000
     assert fitted.slots and fitted.slots.stack == 9000
     assert fitted.models.arena == 0x20000
     assert fitted.models.reserve == (*board.models.reserve, "MUL_S8")
+    assert fitted.models.reserve_tflm == (*board.models.reserve_tflm, "MUL_INT8")
 
 
 def test_a_small_stack_is_not_that_of_images_which_verify_signatures(tmp_path: Path) -> None:
