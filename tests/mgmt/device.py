@@ -46,9 +46,11 @@ class Device(base.Device):
 
     Attributes:
         first_factory: the plan that is built into its firmware.
+        arena_bytes: that it has for models.
     """
 
     first_factory = copy_plan(4)
+    arena_bytes = ARENA
 
     def __init__(self, opened: tuple[Any, Any], geometry: Geometry | None = None) -> None:
         super().__init__(opened, geometry)
@@ -59,13 +61,13 @@ class Device(base.Device):
         self.ffi.memmove(memory, self.memory, self.geometry.total)
         self.memory = self.ffi.cast(f"uint8_t(*)[{self.geometry.total}]", memory)[0]
         self.lib.flash_sim.bytes = memory
-        self._arena = self.ffi.new("uint8_t[]", ARENA + ALIGN)
+        self._arena = self.ffi.new("uint8_t[]", self.arena_bytes + ALIGN)
         self._plan = self.ffi.new("uint8_t[]", 4096)
         self.arena = self._arena + -int(self.ffi.cast("uintptr_t", self._arena)) % ALIGN
         self.factory = self.first_factory
         self.lib.faulty_reset()
         self.models = self.ffi.new("models_t *")
-        self.models.arena, self.models.arena_bytes = self.arena, ARENA
+        self.models.arena, self.models.arena_bytes = self.arena, self.arena_bytes
         self.model = self.ffi.new("infer_t *")
         self.plan = self.ffi.new("models_plan_t *")
         self.message = self.ffi.new("uint8_t[]", MESSAGE + 8)

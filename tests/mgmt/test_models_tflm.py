@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from smpclient.requests.image_management import ImageStatesWrite
 
-from tests.mgmt.device import ARENA, Device, copy_plan, image_hash, installed
+from tests.mgmt.device import Device, copy_plan, image_hash, installed
 from tests.mgmt.library import open_mgmt, tflm_sources
 from tests.mgmt.test_models import accept, model, on_trial, put_on_trial
 from tests.support import images
@@ -20,6 +20,7 @@ from torpor.powercut.plans import NEEDS, plan
 from torpor.tflm.resolver import words_of
 
 NUMBER = NEEDS[TFLM][1]
+ARENA = CONST["PLAN_TFLM_BYTES"] + 64
 BOTH = 1 << CONST["PLAN_TARGET_PORTABLE"] | 1 << CONST["PLAN_TARGET_TFLM"]
 
 
@@ -37,6 +38,7 @@ class TflmDevice(Device):
     """A device whose firmware has TensorFlow Lite Micro."""
 
     first_factory = tflm_plan(0)
+    arena_bytes = ARENA
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +90,15 @@ def test_a_model_on_trial_runs_once_and_is_confirmed(tflm: Device) -> None:
     assert tflm.open_model() == 0
     assert tflm.open_plan() == tflm_plan()
     assert (tflm.state(MODEL).confirmed, tflm.update.running[MODEL]) == (M0, M0)
+
+
+def test_a_model_whose_tensor_arena_is_too_small_gives_way_to_the_factory_plan(
+    tflm: Device,
+) -> None:
+    put_on_trial(tflm, M0, tflm_plan(arena=CONST["PLAN_TFLM_BYTES"] + 16))
+    assert tflm.open_model() == 0
+    assert tflm.open_plan() == tflm.factory
+    assert tflm.history()[-1][:3] == ("reverted", M0, "unfit")
 
 
 def test_an_image_of_our_engine_is_not_armed_over_smp(tflm: Device) -> None:

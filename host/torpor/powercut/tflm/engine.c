@@ -10,6 +10,17 @@
 #include "engine.h"
 #include "infer/plan/header.h"
 
+/* Bytes of the arena before input `index`, or behind the last one. Inputs lie one behind the other,
+ * behind what the engine itself needs. */
+static uint32_t bytes_before(const infer_t *model, uint32_t index)
+{
+    uint32_t bytes = PLAN_TFLM_BYTES;
+    for (uint32_t i = 0; i < index; i++) {
+        bytes += infer_input_bytes(model, i);
+    }
+    return bytes;
+}
+
 infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void *arena,
                           size_t arena_bytes)
 {
@@ -18,14 +29,12 @@ infer_status_t infer_init(infer_t *model, const void *plan, size_t length, void 
     if (status != INFER_OK) {
         return status;
     }
-    if (header->arena_bytes > arena_bytes) {
+    *model = (infer_t){.plan = header, .arena = arena};
+    uint32_t needed = bytes_before(model, header->n_inputs) + infer_input_bytes(model, 0);
+    if (header->arena_bytes > arena_bytes || header->arena_bytes < needed) {
         return INFER_E_ARENA;
     }
-    if ((uintptr_t)arena % header->arena_align != 0) {
-        return INFER_E_ALIGN;
-    }
-    *model = (infer_t){.plan = header, .arena = arena};
-    return INFER_OK;
+    return (uintptr_t)arena % header->arena_align == 0 ? INFER_OK : INFER_E_ALIGN;
 }
 
 void infer_reset(infer_t *model)
@@ -33,14 +42,9 @@ void infer_reset(infer_t *model)
     (void)model;
 }
 
-/* Inputs lie one behind the other, behind what the engine itself needs. */
 void *infer_input(infer_t *model, uint32_t index)
 {
-    uint8_t *at = model->arena + PLAN_TFLM_BYTES;
-    for (uint32_t i = 0; i < index; i++) {
-        at += infer_input_bytes(model, i);
-    }
-    return at;
+    return model->arena + bytes_before(model, index);
 }
 
 infer_status_t infer_invoke(infer_t *model)
