@@ -13,21 +13,6 @@
 #include "infer/plan/sections.h"
 #include "infer/plan/sizes.h"
 
-static infer_verdict_t verdict(infer_status_t status, uint32_t index)
-{
-    return (infer_verdict_t){.status = status, .index = (int32_t)index};
-}
-
-static infer_verdict_t passed(void)
-{
-    return (infer_verdict_t){.status = INFER_OK, .index = -1};
-}
-
-static infer_verdict_t header_verdict(infer_status_t status)
-{
-    return (infer_verdict_t){.status = status, .index = -1};
-}
-
 /* Tensors */
 
 /* What lives from the start on are the inputs and the states. */
@@ -39,9 +24,9 @@ static infer_verdict_t check_start(const plan_header_t *plan)
         at_start += tensors[i].first == 0 ? 1u : 0u;
     }
     if (at_start != (uint32_t)plan->n_inputs + plan->n_states) {
-        return header_verdict(INFER_E_TENSOR);
+        return infer_verdict_of(INFER_E_TENSOR);
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 /* States */
@@ -74,15 +59,15 @@ static infer_verdict_t check_states(const plan_header_t *plan)
     const plan_state_t *states = infer_states(plan);
     for (uint32_t i = 0; i < plan->n_states; i++) {
         if (!state_ok(plan, &states[i]) || is_state(plan, i, states[i].tensor)) {
-            return verdict(INFER_E_STATE, i);
+            return infer_verdict_at(INFER_E_STATE, i);
         }
     }
     for (uint32_t i = 0; i < plan->n_inputs; i++) {
         if (is_state(plan, plan->n_states, infer_io(plan)[i].tensor)) {
-            return verdict(INFER_E_IO, i);
+            return infer_verdict_at(INFER_E_IO, i);
         }
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 /* Operators */
@@ -182,11 +167,11 @@ static infer_verdict_t check_start_aliases(const plan_header_t *plan)
     for (uint32_t i = 1; i < plan->n_tensors; i++) {
         for (uint32_t j = 0; tensors[i].first == 0 && j < i; j++) {
             if (tensors[j].first == 0 && share_bytes(&tensors[i], &tensors[j])) {
-                return verdict(INFER_E_ALIAS, i);
+                return infer_verdict_at(INFER_E_ALIAS, i);
             }
         }
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 /* Adds what the operator writes to `written`. */
@@ -225,7 +210,7 @@ static infer_verdict_t check_ops(const plan_header_t *plan)
     for (uint32_t i = 0; i < plan->n_ops; i++) {
         infer_status_t status = check_op(plan, op, left, i + 1, &written);
         if (status != INFER_OK) {
-            return verdict(status, i);
+            return infer_verdict_at(status, i);
         }
         kernels[op->code / 32] |= 1u << (op->code % 32);
         left -= 4u * op->words;
@@ -233,18 +218,18 @@ static infer_verdict_t check_ops(const plan_header_t *plan)
     }
     for (uint32_t i = 0; i < 4; i++) {
         if (kernels[i] != plan->kernels[i]) {
-            return header_verdict(INFER_E_HEADER);
+            return infer_verdict_of(INFER_E_HEADER);
         }
     }
     if (left != 0) {
-        return header_verdict(INFER_E_HEADER);
+        return infer_verdict_of(INFER_E_HEADER);
     }
     /* Each tensor is an input, a state, or written by exactly one operator: no two operators have
      * the same step, so that none is written twice. */
     if (written != plan->n_tensors) {
-        return header_verdict(INFER_E_TENSOR);
+        return infer_verdict_of(INFER_E_TENSOR);
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 infer_verdict_t infer_check(const void *plan, size_t length)
@@ -252,7 +237,7 @@ infer_verdict_t infer_check(const void *plan, size_t length)
     const plan_header_t *header = (const plan_header_t *)plan;
     infer_status_t status = infer_check_header(plan, length);
     if (status != INFER_OK) {
-        return header_verdict(status);
+        return infer_verdict_of(status);
     }
     infer_verdict_t result = infer_sections_verdict(header, PLAN_FLAG_KEEP_INPUT);
     if (result.status == INFER_OK) {

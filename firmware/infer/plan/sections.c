@@ -15,21 +15,6 @@ _Static_assert(sizeof(plan_tensor_t) == 12 && sizeof(plan_io_t) == 36 && sizeof(
                "tables of the format");
 _Static_assert(sizeof(float) == 4, "scale is an IEEE single");
 
-static infer_verdict_t verdict(infer_status_t status, uint32_t index)
-{
-    return (infer_verdict_t){.status = status, .index = (int32_t)index};
-}
-
-static infer_verdict_t passed(void)
-{
-    return (infer_verdict_t){.status = INFER_OK, .index = -1};
-}
-
-static infer_verdict_t header_verdict(infer_status_t status)
-{
-    return (infer_verdict_t){.status = status, .index = -1};
-}
-
 /* Header */
 
 /* A section of `bytes` at `offset` starts aligned after `end`, with zeros between, inside the
@@ -107,10 +92,10 @@ static infer_verdict_t check_tensors(const plan_header_t *plan)
         const plan_tensor_t *t = &tensors[i];
         if (t->bytes == 0 || size_add(t->offset, t->bytes) > plan->arena_bytes ||
             t->first > t->last || t->first > plan->n_ops || t->last > plan->n_ops + 1u) {
-            return verdict(INFER_E_TENSOR, i);
+            return infer_verdict_at(INFER_E_TENSOR, i);
         }
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 /* Inputs and outputs */
@@ -190,22 +175,22 @@ static infer_verdict_t check_io(const plan_header_t *plan)
     for (uint32_t i = 0; i < (uint32_t)plan->n_inputs + plan->n_outputs; i++) {
         int is_input = i < plan->n_inputs;
         if (!io_ok(plan, &io[i], is_input) || (is_input && listed_before(io, i))) {
-            return verdict(INFER_E_IO, i);
+            return infer_verdict_at(INFER_E_IO, i);
         }
         if (!string_ok(plan, io[i].name)) {
-            return verdict(INFER_E_STRING, i);
+            return infer_verdict_at(INFER_E_STRING, i);
         }
     }
-    return passed();
+    return infer_verdict_of(INFER_OK);
 }
 
 infer_verdict_t infer_sections_verdict(const plan_header_t *plan, uint32_t flags)
 {
     if (!header_ok(plan, flags)) {
-        return header_verdict(INFER_E_HEADER);
+        return infer_verdict_of(INFER_E_HEADER);
     }
     if (!strings_ok(plan)) {
-        return header_verdict(INFER_E_STRING);
+        return infer_verdict_of(INFER_E_STRING);
     }
     infer_verdict_t result = check_tensors(plan);
     return result.status == INFER_OK ? check_io(plan) : result;

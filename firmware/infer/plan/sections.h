@@ -15,6 +15,17 @@
  * `plan` has passed infer_check_header(); `flags` are those that a plan may have. */
 infer_verdict_t infer_sections_verdict(const plan_header_t *plan, uint32_t flags);
 
+/* What a check says of record number `index`, and of a plan as a whole. */
+static inline infer_verdict_t infer_verdict_at(infer_status_t status, uint32_t index)
+{
+    return (infer_verdict_t){.status = status, .index = (int32_t)index};
+}
+
+static inline infer_verdict_t infer_verdict_of(infer_status_t status)
+{
+    return (infer_verdict_t){.status = status, .index = -1};
+}
+
 /* Bytes of an element of an enum plan_type, 0 if there is no such type. */
 uint32_t infer_type_bytes(uint32_t type);
 

@@ -15,11 +15,6 @@
 
 #define ARENA_ALIGN 16u
 
-static infer_verdict_t verdict(infer_status_t status, int32_t index)
-{
-    return (infer_verdict_t){.status = status, .index = index};
-}
-
 infer_status_t infer_runs(const plan_header_t *header)
 {
     if (header->target != PLAN_TARGET_TFLM) {
@@ -57,18 +52,18 @@ static infer_verdict_t check_container(const plan_header_t *plan)
     uint32_t n_io = (uint32_t)plan->n_inputs + plan->n_outputs;
     if (plan->n_ops != 0 || plan->n_states != 0 || plan->ops_bytes != 0 ||
         plan->n_tensors != n_io || !arena_ok(plan)) {
-        return verdict(INFER_E_HEADER, -1);
+        return infer_verdict_of(INFER_E_HEADER);
     }
     for (uint32_t i = 0; i < n_io; i++) {
         const plan_tensor_t *tensor = &infer_tensors(plan)[i];
         if (tensor->offset != 0 || tensor->first != 0 || tensor->last != 1) {
-            return verdict(INFER_E_TENSOR, (int32_t)i);
+            return infer_verdict_at(INFER_E_TENSOR, i);
         }
         if (infer_io(plan)[i].tensor != i) {
-            return verdict(INFER_E_IO, (int32_t)i);
+            return infer_verdict_at(INFER_E_IO, i);
         }
     }
-    return verdict(INFER_OK, -1);
+    return infer_verdict_of(INFER_OK);
 }
 
 infer_verdict_t infer_check(const void *plan, size_t length)
@@ -76,7 +71,7 @@ infer_verdict_t infer_check(const void *plan, size_t length)
     const plan_header_t *header = (const plan_header_t *)plan;
     infer_status_t status = infer_check_header(plan, length);
     if (status != INFER_OK) {
-        return verdict(status, -1);
+        return infer_verdict_of(status);
     }
     infer_verdict_t result = infer_sections_verdict(header, PLAN_FLAG_KEEP_INPUT | PLAN_FLAG_STATE);
     if (result.status == INFER_OK) {

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "infer/plan/sections.h"
 #include "infer/plan/sizes.h"
 #include "infer/plan/tables.h"
 #include "infer/tflm/schema.h"
@@ -459,20 +460,20 @@ static infer_verdict_t check_ends(const model_t *model, uint32_t field, uint32_t
     uint32_t tensors = flat_follow(flat, subgraph, SUBGRAPH_TENSORS);
     uint32_t list = flat_follow(flat, subgraph, field);
     if (flat_size(flat, list) != count) {
-        return (infer_verdict_t){.status = INFER_E_IO, .index = -1};
+        return infer_verdict_of(INFER_E_IO);
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t tensor = flat_element(flat, tensors, flat_number(flat, list, i));
         if (!io_ok(flat, tensor, &infer_io(model->plan)[first + i])) {
-            return (infer_verdict_t){.status = INFER_E_IO, .index = (int32_t)(first + i)};
+            return infer_verdict_at(INFER_E_IO, first + i);
         }
     }
-    return (infer_verdict_t){.status = INFER_OK, .index = -1};
+    return infer_verdict_of(INFER_OK);
 }
 
 static infer_verdict_t wrong(uint32_t part)
 {
-    return (infer_verdict_t){.status = INFER_E_MODEL, .index = (int32_t)part};
+    return infer_verdict_at(INFER_E_MODEL, part);
 }
 
 infer_verdict_t tflm_model_verdict(const plan_header_t *plan)
@@ -488,7 +489,7 @@ infer_verdict_t tflm_model_verdict(const plan_header_t *plan)
         return wrong(TFLM_PART_MODEL);
     }
     if (flat_word(flat, root, MODEL_VERSION) != SCHEMA_VERSION) {
-        return (infer_verdict_t){.status = INFER_E_VERSION, .index = -1};
+        return infer_verdict_of(INFER_E_VERSION);
     }
     uint32_t part = check_model(&model, root);
     if (part != TFLM_PART_NONE) {

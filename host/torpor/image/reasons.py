@@ -6,18 +6,12 @@ The numbers lie in flash and travel on the wire. The header's comments are the s
 people read, so that device and host cannot tell different stories.
 """
 
-import re
 from dataclasses import dataclass
 
 from torpor.paths import FIRMWARE
+from torpor.plan.enums import Member, members
 
 HEADER = FIRMWARE / "update" / "reason.h"
-
-_ENUM = re.compile(r"typedef\s+enum\s*\{(?P<items>.*?)\}\s*update_reason_t\s*;", re.S)
-_ITEM = re.compile(
-    r"^\s*UPDATE_(?:E_)?(?P<name>\w+)\s*=\s*(?P<number>\d+)\s*,[ \t]*(?:/\*(?P<words>.*?)\*/)?",
-    re.M | re.S,
-)
 
 
 @dataclass(frozen=True)
@@ -41,20 +35,11 @@ def parse_reasons(text: str) -> dict[int, Reason]:
     Raises:
         ValueError: the header has no such enum, or two reasons share a number.
     """
-    enum = _ENUM.search(text)
-    if enum is None:
-        raise ValueError("reason.h: no enum update_reason_t")
-    items = list(_ITEM.finditer(enum["items"]))
-    found = {int(item["number"]): _reason(item) for item in items}
-    if len(found) != len(items):
-        raise ValueError("reason.h: two reasons share a number")
-    return found
+    return {m.number: _reason(m) for m in members(text, "update_reason_t", "UPDATE_")}
 
 
-def _reason(item: re.Match[str]) -> Reason:
-    words = " ".join((item["words"] or "").split())
-    name = item["name"].lower()
-    return Reason(int(item["number"]), name, words.partition("; detail")[0] or name)
+def _reason(member: Member) -> Reason:
+    return Reason(member.number, member.name, member.words.partition("; detail")[0] or member.name)
 
 
 REASONS = parse_reasons(HEADER.read_text(encoding="utf-8"))

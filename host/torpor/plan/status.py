@@ -6,18 +6,12 @@ and what the user can do about it.
 The header's comments, up to a remark for programmers, are the sentences that people read.
 """
 
-import re
 from dataclasses import dataclass
 
 from torpor.paths import FIRMWARE
+from torpor.plan.enums import Member, members
 
 HEADER = FIRMWARE / "infer" / "infer.h"
-
-_ENUM = re.compile(r"typedef\s+enum\s*\{(?P<items>[^}]*)\}\s*infer_status_t\s*;")
-_ITEM = re.compile(
-    r"^\s*INFER_(?:E_)?(?P<name>\w+)\s*=\s*(?P<number>\d+)\s*,?[ \t]*(?:/\*(?P<words>.*?)\*/)?",
-    re.M | re.S,
-)
 
 _AGAIN = "compile the model again with this torpor"
 _HINTS = {
@@ -53,20 +47,13 @@ def parse_statuses(text: str) -> dict[int, Status]:
     Raises:
         ValueError: the header has no such enum, or two statuses share a number.
     """
-    enum = _ENUM.search(text)
-    if enum is None:
-        raise ValueError("infer.h: no enum infer_status_t")
-    items = [item for item in _ITEM.finditer(enum["items"]) if item["name"] != "STATUS_COUNT"]
-    found = {int(item["number"]): _status(item) for item in items}
-    if len(found) != len(items):
-        raise ValueError("infer.h: two statuses share a number")
-    return found
+    found = members(text, "infer_status_t", "INFER_")
+    return {m.number: _status(m) for m in found if m.name != "status_count"}
 
 
-def _status(item: re.Match[str]) -> Status:
-    name = item["name"].lower()
-    sentence = " ".join((item["words"] or name).split()).partition(": see ")[0]
-    return Status(int(item["number"]), name, sentence, _HINTS.get(name, _AGAIN))
+def _status(member: Member) -> Status:
+    sentence = (member.words or member.name).partition(": see ")[0]
+    return Status(member.number, member.name, sentence, _HINTS.get(member.name, _AGAIN))
 
 
 STATUSES = parse_statuses(HEADER.read_text(encoding="utf-8"))
