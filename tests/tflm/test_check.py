@@ -32,6 +32,8 @@ from tests.support.tflm_plans import (
     with_variables,
 )
 from torpor.engine.library import INFER, SANITIZERS, compiler
+from torpor.model import load_model
+from torpor.model.reference import QUANTIZED, reference_models
 from torpor.paths import FIRMWARE, ROOT
 from torpor.plan.layout import CONST
 from torpor.plan.tflm import REGISTRATIONS
@@ -77,9 +79,15 @@ def test_a_sound_model_is_accepted(name: str) -> None:
     assert verdict(Container.of(SOUND[name]()).build()) == OK
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "build" / "models").glob("*.tflite")), ids=str)
-def test_a_model_that_the_build_has_made_is_accepted(path: Path) -> None:
+@pytest.mark.parametrize("name", QUANTIZED)
+def test_a_public_model_is_accepted(name: str) -> None:
+    (path,) = reference_models([name])
     assert verdict(Container.of(path.read_bytes()).build()) == OK
+
+
+def test_a_public_model_with_variables_is_accepted() -> None:
+    model = load_model("alexa").quantized_file().read_bytes()
+    assert verdict(Container.of(model).build()) == OK
 
 
 @pytest.mark.parametrize("flags", [0, KEEP_INPUT, STATE, KEEP_INPUT | STATE])
