@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.emulated.smp import Smp
+from tests.support.build_lock import nothing_is_built
 from tests.support.wrong_code import ENDLESS, UNDEFINED, machine, with_code
 from torpor import emulate
 from torpor.board import Board, load_board
@@ -82,6 +83,11 @@ def kit(name: str, app: firmware.App = firmware.SERVE) -> Kit:
     """Build once in a session."""
     board = load_board(name)
     made = firmware.build_images(board, MODEL, app=app, quiet=True)
+    with nothing_is_built():
+        return _kit(board, made)
+
+
+def _kit(board: Board, made: firmware.Images) -> Kit:
     a, b = (made.firmware(slot) for slot in range(2))
     elves = [made.boot, a.with_suffix(".elf"), b.with_suffix(".elf")]
     kind = machine(board)
