@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Third-party C: pinned, fetched by name and hash, unpacked once."""
 
+import gzip
 import io
 import subprocess
 import tarfile
@@ -28,11 +29,14 @@ FETCHED = tuple(pin for pin in pins().values() if pin.archive)
 def pinned(folder: Path, files: dict[str, bytes], **fields: object) -> Pin:
     """Write an archive with `files` to `folder`; return a pin of it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(folder / "some-1.0.tar.gz", "w:gz") as opened:
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as opened:
         for name, content in files.items():
             member = tarfile.TarInfo(f"some-1.0/{name}")
             member.size = len(content)
             opened.addfile(member, io.BytesIO(content))
+    # Without a time in it the same files have the same hash a second later too.
+    (folder / "some-1.0.tar.gz").write_bytes(gzip.compress(tar.getvalue(), mtime=0))
     made = Pin(
         name="some",
         pip="some==1.0",
