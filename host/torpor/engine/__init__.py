@@ -5,6 +5,7 @@ engine = Engine(plan)
 [y] = engine.invoke([x])          # arrays of the dtypes and shapes of engine.inputs
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,11 +63,17 @@ class Verdict:
         return self.status == 0
 
 
+@functools.cache
+def _process(ffi: cffi.FFI) -> Any:
+    """Return the C library of this process. cffi prepares all declarations at each opening."""
+    return ffi.dlopen(None)
+
+
 class _Memory:
     """A block of exactly `size` bytes, so that a sanitizer sees every byte beyond it."""
 
     def __init__(self, ffi: cffi.FFI, size: int, align: int) -> None:
-        process = ffi.dlopen(None)
+        process = _process(ffi)
         pointer = ffi.new("void **")
         if process.posix_memalign(pointer, max(align, 16), max(size, 1)) != 0:
             raise MemoryError(f"{size} bytes")
