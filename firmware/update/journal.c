@@ -91,6 +91,7 @@ static void find_active(journal_t *journal)
             header.detail[0] > journal->sequence) {
             journal->block = block;
             journal->sequence = header.detail[0];
+            journal->newest = header.detail[0];
             journal->first = header.detail[1];
         }
     }
@@ -180,15 +181,17 @@ static bool put_header(journal_t *journal)
     return flash_program(place(journal->layout, journal->block, 0), &header, sizeof header);
 }
 
-/* Makes `block` the active one. False: it is not, and `journal` is as it was. */
+/* Makes `block` the active one. False: it is not, and `journal` goes on in the old one. */
 static bool begin_block(journal_t *journal, uint32_t block, const journal_record_t *snapshot,
                         uint32_t count)
 {
+    journal->newest++;
     journal_t fresh = {
         .layout = journal->layout,
         .block = block,
         .next = 1,
-        .sequence = journal->sequence + 1,
+        .sequence = journal->newest,
+        .newest = journal->newest,
     };
     if (!flash_erase(place(journal->layout, block, 0)) || !put_history(&fresh, journal) ||
         !put_snapshot(&fresh, snapshot, count) || !put_header(&fresh)) {

@@ -141,6 +141,29 @@ def cut_at(journal: Journal, operation: int, shape: int) -> None:
     sim.operations, sim.cut_at, sim.shape, sim.seed = 0, operation, shape, operation
 
 
+@pytest.mark.parametrize("shape", range(3), ids=SHAPES)
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_an_operation_that_fails_loses_nothing_that_was_appended(
+    opened: tuple[Any, Any], blocks: int, shape: int
+) -> None:
+    """From a full block on. What a failed block holds may be whole: it must not count later."""
+    journal = Journal(opened, journal_blocks=blocks)
+    capacity = journal.device.geometry.erase // 32
+    while journal.journal.next < capacity:
+        assert journal.append(journal.journal.next)
+    before = journal.device.flash()
+    for operation in range(1, 80):
+        journal.device.set_flash(before)
+        journal.open()
+        cut_at(journal, operation, shape)
+        journal.lib.flash_sim.once = True
+        appended = [number for number in (777, 778, 779) if journal.append(number)]
+        assert len(appended) >= 2
+        journal.open()
+        assert set(appended) <= set(journal.numbers()), f"operation {operation}"
+        assert journal.device.violation() == ""
+
+
 @pytest.mark.parametrize("write", [4, 8, 32])
 @pytest.mark.parametrize("shape", range(3), ids=SHAPES)
 @pytest.mark.parametrize("filled", range(12, 20))

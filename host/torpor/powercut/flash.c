@@ -75,7 +75,7 @@ static bool operate(uint32_t offset, const uint8_t *target, uint32_t length, uin
     memcpy(bytes, target, done);
     tear(bytes + done, target + done, size);
     flash_sim.operations = flash_sim.cut_at;
-    flash_sim.dead = true;
+    flash_sim.dead = !flash_sim.once;
     flash_sim.cut_offset = offset + done;
     flash_sim.cut_erase = size > flash_sim.write_size;
     return false;
@@ -146,6 +146,7 @@ void flash_sim_power_on(void)
 {
     flash_sim.operations = 0;
     flash_sim.cut_at = 0;
+    flash_sim.once = false;
     flash_sim.dead = false;
 }
 

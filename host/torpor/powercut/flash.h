@@ -31,6 +31,7 @@ typedef struct {
     uint32_t shape;      /* flash_shape_t */
     uint64_t seed;
     bool dead;
+    bool once; /* only the operation that is cut fails: no power cut, a fault of the flash */
     uint32_t violations; /* calls that broke a rule: bounds, alignment, a unit that is not erased */
     const char *violation; /* the first one */
     uint8_t *dirty;        /* a byte for each block, set when it changes; NULL: nobody asks */
