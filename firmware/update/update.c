@@ -408,7 +408,7 @@ update_reason_t update_confirm(update_t *update, update_component_t component)
         return UPDATE_E_NOTHING;
     }
     image_t image;
-    update_reason_t reason = image_parse(update->layout, slot, &image);
+    update_reason_t reason = update_check(update, slot, NULL, NULL, &image);
     if (reason != UPDATE_OK) {
         return reason;
     }

@@ -404,6 +404,21 @@ def test_an_image_that_decays_while_it_runs_is_not_confirmed(device: Device) -> 
     assert device.boot() == (A, False)
 
 
+def test_a_security_counter_that_decays_while_the_image_runs_is_not_confirmed(
+    device: Device,
+) -> None:
+    """It would count for ever, and no image could run any more."""
+    file = image_for_b(device)
+    assert device.send(B, file) == "ok"
+    assert device.arm(B) == "ok"
+    assert device.boot() == (B, True)
+    at = file.index(tlv(images.COUNTER, struct.pack("<I", 5))) + 7
+    device.load(B, flipped(file, 8 * at + 7))
+    assert device.confirm() == "hash"
+    assert device.state().counter == 5
+    assert device.boot() == (A, False)
+
+
 # A journal that somebody else has written
 
 
