@@ -56,23 +56,31 @@ static void find_frontier(const update_t *update, upload_t *upload)
     upload->offset = end != 0 ? align_down(end - 1, repeat) : 0;
 }
 
-/* Erases what is not erased yet of the first `size` bytes of a slot from `*at` on, for about a
- * second. */
+/* How many bytes at the beginning of a slot, whole blocks, have to be erased: up to one block
+ * behind the last byte that is not. If power has failed in an erase it was that block's: it may
+ * look erased, but nothing that it holds would last. */
+static uint32_t doubtful_bytes(const update_region_t *region, uint32_t block)
+{
+    const uint8_t *bytes = flash_at(region->offset);
+    uint32_t end = region->size;
+    while (end > block && bytes[end - 1] == ERASED) {
+        end--;
+    }
+    return smaller(align_down(end - 1, block) + 2 * block, region->size);
+}
+
+/* Erases a slot from `*at` on, for about a second: its first block, so that there is no image any
+ * more, then the others from the last one that needs it downwards. */
 static bool erase_some(const update_t *update, uint32_t slot, uint32_t *at)
 {
     const update_region_t *region = region_of(update, slot);
     uint32_t block = update->layout->erase_size;
-    for (uint32_t budget = update->layout->erase_step; *at < region->size; *at += block) {
-        if (is_erased(region->offset + *at, block)) {
-            continue;
-        }
-        if (budget == 0) {
-            return true;
-        }
-        budget--;
-        if (!flash_erase(region->offset + *at)) {
+    for (uint32_t i = 0; i < update->layout->erase_step && *at < region->size; i++) {
+        uint32_t place = *at != 0 ? region->size - *at : 0;
+        if (!flash_erase(region->offset + place)) {
             return false;
         }
+        *at += place != 0 ? block : region->size + block - doubtful_bytes(region, block);
     }
     return true;
 }

@@ -3,7 +3,8 @@
  *
  * Receives an image file into a slot, chunk by chunk, in order, and goes on after power loss where
  * it stopped: the journal says which file the slot receives, the slot itself how far it has come.
- * Erasing is done first, a second at a time, so that nobody waits for an answer too long.
+ * Erasing is done first, a second at a time, so that nobody waits for an answer too long. What was
+ * being erased when power failed is erased again, even if it looks erased.
  */
 #ifndef UPDATE_UPLOAD_H
 #define UPDATE_UPLOAD_H
@@ -44,8 +45,9 @@ update_reason_t upload_write(update_t *update, upload_t *upload, uint32_t offset
 /* True if all bytes have come. */
 bool upload_is_complete(const upload_t *upload);
 
-/* Judges a complete upload: the file's hash, then update_check(). Closes it. What is refused is
- * written down and forgotten: the same file then begins anew. */
+/* Judges a complete upload by update_check(), and if that refuses it, says UPDATE_E_HASH where the
+ * file is not the one that was sent. Closes it. What is refused is written down and forgotten: the
+ * same file then begins anew. */
 update_reason_t upload_finish(update_t *update, upload_t *upload, update_accept_t accept,
                               void *context);
 

@@ -73,10 +73,42 @@ def test_erasing_takes_several_answers_of_a_second_each(device: Device) -> None:
     assert steps == device.geometry.sizes[B] // device.geometry.erase // 2
 
 
-def test_an_erased_slot_is_not_erased_again(device: Device) -> None:
+def test_of_a_slot_that_looks_erased_only_the_beginning_is_erased(device: Device) -> None:
+    before = device.lib.flash_sim.operations
     device.begin(B, second(device))
     assert device.upload.erased
-    assert device.lib.flash_sim.operations < 100, "nothing but the journal's records"
+    assert device.lib.flash_sim.operations - before == 2 + 32 // 4, "two blocks and a record"
+
+
+def test_a_block_whose_erasing_was_cut_is_erased_again_even_if_it_looks_erased(
+    device: Device,
+) -> None:
+    """Its cells may read as erased today, and hold nothing tomorrow."""
+
+    def erase() -> None:
+        while not device.upload.erased and not sim.dead:
+            device.begin(B, file)
+
+    sim, size, file = device.lib.flash_sim, device.geometry.erase, second(device)
+    device.load(B, second(device, 3000))
+    before, operation = device.flash(), 0
+    dirty = device.ffi.new("uint8_t[]", device.geometry.total // size)
+    while True:
+        operation += 1
+        device.set_flash(before)
+        device.boot()
+        sim.cut_at, sim.shape = operation, SHAPES.index("complete")
+        erase()
+        torn = sim.cut_offset // size
+        if not sim.cut_erase:
+            break
+        device.boot()
+        device.ffi.memmove(dirty, bytes(len(dirty)), len(dirty))
+        sim.dirty = dirty
+        erase()
+        sim.dirty = device.ffi.NULL
+        assert dirty[torn], f"operation {operation}"
+    assert operation > 3000 // size + 1
 
 
 @pytest.mark.parametrize("slot", [A, 5, 200])
