@@ -21,8 +21,9 @@ restart_t updates_start(void);
 /* Appends to the banner what runs, and a trial that has just ended badly. */
 void updates_describe(text_t *text);
 
-/* Firmware on trial tests itself: its factory plan makes an inference. Then it is confirmed; if it
- * fails, the device restarts and this does not return. Once, before updates_open(). */
+/* Firmware on trial tests itself: its factory plan makes an inference, and so does the confirmed
+ * model, which it has to survive. Then it is confirmed; if it fails, the device restarts and this
+ * does not return, unless no other firmware is left. Once, before updates_open(). */
 void updates_test(void);
 
 /* Opens the model that has to run now. `*plan` and `*length` are of what is open, or of the plan

@@ -245,6 +245,50 @@ def test_firmware_whose_engine_fails_in_the_self_test_goes_back(
     assert status(device)["running"][0] == A
 
 
+def test_the_only_firmware_is_tried_again_and_then_stays_for_another_to_be_sent(
+    slots: tuple[Any, Path], tmp_path: Path
+) -> None:
+    device = SlotsDevice(slots, GEOMETRY, tmp_path)
+    device.load(A, device.firmware(A, b"first", version=(1, 2, 0, 0)))
+    device.factory = WRONG
+    device.start()
+    assert device.c.shim_resets == 1
+    device.restart()
+    assert (device.c.shim_resets, device.c.shim_watchdog_ms) == (0, 0)
+    assert events(device)[-1] == (REVERTED, A, reason("self_test"))
+    update(device)
+    device.factory = FACTORY
+    assert device.start() == ["torpor on shim, slot B 1.3.0 on trial"]
+    assert events(device)[-1] == (CONFIRMED, B, 0)
+
+
+def test_firmware_that_the_confirmed_model_crashes_goes_back(device: SlotsDevice) -> None:
+    """Else it would be confirmed, and crash at each start before anybody can reach it."""
+    file = model(copy_plan(24))
+    upload(device, M0, file)
+    exchange(device, 1, 0, {"hash": image_hash(file)})
+    update(device)
+    device.faults = {"faulty_invoke": ENGINE, "faulty_arena": 48, "faulty_crashes": True}
+    fault = {"kept": True, "reason": reason("fault"), "exception": 3, "pc": 7, "lr": 8}
+    for _ in range(3):
+        device.start(fault)
+        assert (device.c.shim_resets, device.c.shim_watchdog_ms) == (1, 5000)
+    device.faults = {}
+    device.start(fault)
+    assert events(device)[-1] == (REVERTED, B, reason("fault"))
+    assert status(device)["running"] == [A, M0]
+
+
+def test_firmware_in_which_the_confirmed_model_only_fails_is_confirmed(device: SlotsDevice) -> None:
+    file = model(copy_plan(24))
+    upload(device, M0, file)
+    exchange(device, 1, 0, {"hash": image_hash(file)})
+    update(device)
+    device.faults = {"faulty_invoke": ENGINE, "faulty_arena": 48}
+    device.start()
+    assert events(device)[-1] == (CONFIRMED, B, 0)
+
+
 @pytest.mark.parametrize(
     ("fault", "status", "why"),
     [

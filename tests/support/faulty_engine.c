@@ -4,11 +4,15 @@
  * An engine that fails where a test wants it to: the linker sends the calls of infer.h here
  * (--wrap), and what is not to fail goes on to the real one.
  */
+#include "hal/cpu.h"
 #include "infer/infer.h"
+
+#pragma weak cpu_reset /* for libraries without one, which do not crash */
 
 uint32_t faulty_init;        /* infer_status_t of infer_init(); 0: that of the real one */
 uint32_t faulty_invoke;      /* the same of infer_invoke() */
 uint32_t faulty_arena;       /* only plans with so many bytes of arena fail; 0: all */
+bool faulty_crashes;         /* instead of failing */
 const char *faulty_says;     /* of a failure; NULL: nothing */
 uint32_t faulty_invocations; /* those that failed included */
 static const char *said = "";
@@ -28,6 +32,7 @@ void faulty_reset(void)
     faulty_init = 0;
     faulty_invoke = 0;
     faulty_arena = 0;
+    faulty_crashes = false;
     faulty_says = NULL;
     faulty_invocations = 0;
     said = "";
@@ -37,6 +42,9 @@ static infer_status_t fail(uint32_t status, const plan_header_t *plan)
 {
     if (status == INFER_OK || (faulty_arena != 0 && faulty_arena != plan->arena_bytes)) {
         return INFER_OK;
+    }
+    if (faulty_crashes) {
+        cpu_reset();
     }
     said = faulty_says != NULL ? faulty_says : "";
     return (infer_status_t)status;

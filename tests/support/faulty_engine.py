@@ -10,6 +10,7 @@ DECLARED = """
     extern uint32_t faulty_init;
     extern uint32_t faulty_invoke;
     extern uint32_t faulty_arena;
+    extern bool faulty_crashes;
     extern const char *faulty_says;
     extern uint32_t faulty_invocations;
     void faulty_reset(void);
