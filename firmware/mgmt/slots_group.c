@@ -2,15 +2,18 @@
  * SPDX-FileCopyrightText: The torpor authors
  *
  * Group 64, ours: what the image group has no words for. State of both components, history, the end
- * of a trial.
+ * of a trial, what is in the slots.
  */
 #include <string.h>
 #include <zcbor_encode.h>
 
+#include "infer/plan.h"
 #include "mgmt/command.h"
 
-#define STATE_MEMBERS 5
-#define PLACE_MEMBERS 3
+#define STATE_MEMBERS   5
+#define PLACE_MEMBERS   3
+#define CONTENT_MEMBERS 6
+#define NAME_MAX_BYTES  32 /* of a model: five contents fit into a message */
 
 /* So many records fit beside all else, each with its head of two bytes. */
 #define EVENTS_MAX ((SMP_MESSAGE_BYTES - 64) / (JOURNAL_RECORD_BYTES + 2))
@@ -154,6 +157,66 @@ static smp_result_t smp_slots_end(smp_t *smp, const cbor_field_t *fields, zcbor_
     return smp_result(reason);
 }
 
+/* ---- what is in the slots */
+
+/* The name in a plan that nobody has checked: as much as lies within the image. Bytes, as it need
+ * not be UTF-8 either. */
+static bool put_model_name(zcbor_state_t *reply, const image_t *image, const plan_header_t *plan)
+{
+    uint64_t at = (uint64_t)plan->strings + plan->name;
+    uint32_t from = at < image->payload_bytes ? (uint32_t)at : image->payload_bytes;
+    uint32_t most = image->payload_bytes - from;
+    most = most < NAME_MAX_BYTES ? most : NAME_MAX_BYTES;
+    const uint8_t *name = image->payload + from;
+    uint32_t length = 0;
+    while (length < most && name[length] != 0) {
+        length++;
+    }
+    return cbor_put_bytes(reply, "name", name, length);
+}
+
+/* What a model needs, as its plan's header says it. */
+static bool put_plan(zcbor_state_t *reply, const image_t *image)
+{
+    const plan_header_t *plan = (const plan_header_t *)image->payload;
+    if (!image->is_model || image->payload_bytes < sizeof *plan || plan->magic != PLAN_MAGIC) {
+        return true;
+    }
+    return cbor_put_bytes(reply, "plan", image->payload, sizeof *plan) &&
+           put_model_name(reply, image, plan);
+}
+
+/* What a firmware can run, as it says itself. */
+static bool put_capability(zcbor_state_t *reply, const image_t *image)
+{
+    return image->capability == NULL ||
+           cbor_put_bytes(reply, "capability", image->capability, IMAGE_CAPABILITY_BYTES);
+}
+
+static bool put_content(zcbor_state_t *reply, const update_layout_t *layout, uint32_t slot)
+{
+    image_t image;
+    if (image_parse(layout, slot, &image) != UPDATE_OK) {
+        return true;
+    }
+    return zcbor_map_start_encode(reply, CONTENT_MEMBERS) && cbor_put_uint(reply, "slot", slot) &&
+           cbor_put_uint(reply, "bytes", image.total_bytes) &&
+           cbor_put_uint(reply, "counter", image.counter) && put_capability(reply, &image) &&
+           put_plan(reply, &image) && zcbor_map_end_encode(reply, CONTENT_MEMBERS);
+}
+
+static smp_result_t smp_slots_contents(smp_t *smp, const cbor_field_t *fields, zcbor_state_t *reply)
+{
+    (void)fields;
+    const update_t *update = smp->update;
+    bool good = cbor_put_bytes(reply, "key", update->key->hash, sizeof update->key->hash) &&
+                cbor_put_name(reply, "images") && zcbor_list_start_encode(reply, UPDATE_SLOTS);
+    for (uint32_t slot = 0; good && slot < UPDATE_SLOTS; slot++) {
+        good = put_content(reply, update->layout, slot);
+    }
+    return smp_replied(good && zcbor_list_end_encode(reply, UPDATE_SLOTS));
+}
+
 static const smp_command_t commands[] = {
     {.operation = SMP_READ, .id = 0, .run = smp_slots_status},
     {.operation = SMP_READ,
@@ -166,6 +229,7 @@ static const smp_command_t commands[] = {
      .fields = end_fields,
      .field_count = sizeof end_fields / sizeof end_fields[0],
      .run = smp_slots_end},
+    {.operation = SMP_READ, .id = 3, .run = smp_slots_contents},
 };
 
 const smp_group_t smp_slots_group = {

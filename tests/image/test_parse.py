@@ -24,6 +24,7 @@ from tests.support.images import (
     UNPROTECTED,
 )
 from torpor.errors import ImageError
+from torpor.image import parse as module
 from torpor.image.capability import Capability
 from torpor.image.keys import development_key, new_key
 from torpor.image.parse import Image, Record, parse, read_image, verify
@@ -183,11 +184,35 @@ def test_bytes_behind_the_end_are_refused() -> None:
     assert "--pad" in caught.value.hint
 
 
-@pytest.mark.parametrize("data", [b"", b"\x3d", bytes(32), b"\x7fELF" + bytes(60), b"TPLN"])
-def test_what_is_no_image_at_all_is_told_how_to_become_one(data: bytes) -> None:
-    with pytest.raises(ImageError, match="not an image") as caught:
+@pytest.mark.parametrize(
+    ("data", "what", "remedy"),
+    [
+        (b"", "not an image, but an empty file", "was it written completely?"),
+        (b"\x3d", "not an image: it does not begin as one", "torpor image build"),
+        (bytes(32), "not an image: it does not begin as one", "torpor image build"),
+        (b"\x7fELF" + bytes(60), "not an image, but an ELF file", "scons board=... image"),
+        (b"TPLN", "not an image, but a plan without signature", "torpor image build"),
+        (b"\x1c\0\0\0TFL3" + bytes(60), "not an image, but a .tflite", "model=FILE image"),
+        (b"-----BEGIN PRIVATE KEY-----\n", "not an image, but a PEM file", "torpor keys show"),
+    ],
+    ids=["empty", "byte", "zeros", "elf", "plan", "tflite", "key"],
+)
+def test_what_is_no_image_at_all_is_told_how_to_become_one(
+    data: bytes, what: str, remedy: str
+) -> None:
+    with pytest.raises(ImageError) as caught:
         parse(data)
-    assert caught.value.hint == "make one: torpor image build"
+    assert caught.value.message == what
+    assert remedy in caught.value.hint
+
+
+def test_a_file_that_does_not_end_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_LARGEST", 1000)
+    (tmp_path / "large").write_bytes(bytes(1001))
+    with pytest.raises(ImageError, match=r"large: not an image: more than 1,000 bytes"):
+        read_image(tmp_path / "large")
 
 
 def test_every_truncated_file_is_refused() -> None:

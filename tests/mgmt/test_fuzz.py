@@ -26,7 +26,8 @@ values = st.one_of(
 )
 bodies = st.dictionaries(st.sampled_from(NAMES), values, max_size=6).map(cbor2.dumps)
 commands = st.sampled_from(
-    [(0, 0), (0, 5), (0, 6), (1, 0), (1, 1), (1, 5), (64, 0), (64, 1), (64, 2), (1, 2), (9, 9)]
+    [(0, 0), (0, 5), (0, 6), (1, 0), (1, 1), (1, 2), (1, 5), (9, 9)]
+    + [(64, command) for command in range(4)]
 )
 
 

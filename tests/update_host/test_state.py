@@ -50,6 +50,8 @@ def test_a_slot_that_receives_a_file_says_how_far_it_is() -> None:
     receiving = status(transfer=Transfer(3, 1000, 459))
     assert receiving.words(3) == ["receiving, 45 %"]
     assert receiving.words(4) == ["free"]
+    interrupted = status(transfer=Transfer(3, 1000, 0))  # how far is known when it goes on
+    assert interrupted.words(3) == ["upload incomplete"]
 
 
 def test_a_file_that_has_arrived_is_not_received_any_more() -> None:

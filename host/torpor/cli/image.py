@@ -54,7 +54,9 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", required=True, help="1.2.3 or 1.2.3+4")
     _add_signing(parser, "0")
     parser.add_argument("--board", help="the board that it is for; models may do without")
-    parser.add_argument("--slot", choices=_SLOTS, help="the slot that a firmware is linked for")
+    parser.add_argument(
+        "--slot", type=str.lower, choices=_SLOTS, help="the slot that a firmware is linked for"
+    )
     parser.add_argument("--plan", type=Path, help="the plan that is built into a firmware")
     parser.add_argument(
         "--kernels",

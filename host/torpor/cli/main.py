@@ -138,7 +138,9 @@ def main() -> int:
 
 
 def _fail(error: TorporError) -> int:
-    print(f"torpor: {error.message}", file=sys.stderr)
+    from torpor.monitor.plain import printable  # noqa: PLC0415 - for those who fail
+
+    print(f"torpor: {printable(error.message)}", file=sys.stderr)
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        print(f"hint: {printable(error.hint)}", file=sys.stderr)
     return error.exit_code

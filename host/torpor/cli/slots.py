@@ -4,7 +4,8 @@
 
 Firmware has two slots, A and B; models have three. An image is confirmed (it runs after every
 restart), on trial (it runs until it confirms itself, or the device goes back to the confirmed one),
-rejected (it was tried and the device went back), ready (sent, not armed) or broken.
+rejected (it was tried and the device went back), ready (sent, not armed) or broken. The arena is
+what a firmware offers to models, or a model needs.
 """
 
 import argparse
@@ -18,8 +19,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from torpor.cli._device import add_port_arguments, open_device
-from torpor.update.state import COMPONENTS, Status, component_of, short_name
+from torpor.image.capability import engine_name
+from torpor.image.describe import can_run, needs
+from torpor.monitor.plain import printable
+from torpor.update.state import (
+    COMPONENTS,
+    SLOTS,
+    Content,
+    SlotImage,
+    Status,
+    component_of,
+    short_name,
+)
 
+HASH_DIGITS = 8  # as many as tell builds apart; --json has all
 COLORS = {"running": "green", "broken": "red", "rejected": "red", "on trial": "yellow"}
 
 
@@ -47,6 +60,7 @@ def describe(status: Status) -> dict[str, Any]:
     return {
         "board": status.board,
         "development_key": status.development,
+        "key": status.key_hash.hex() or None,
         "counters": {
             name: state.counter for name, state in zip(COMPONENTS, status.components, strict=True)
         },
@@ -56,6 +70,7 @@ def describe(status: Status) -> dict[str, Any]:
 
 def _describe_slot(status: Status, slot: int) -> dict[str, Any]:
     place, image = status.slots[slot], status.images.get(slot)
+    content = image.content if image else None
     return {
         "slot": short_name(slot),
         "component": COMPONENTS[component_of(slot)],
@@ -65,22 +80,55 @@ def _describe_slot(status: Status, slot: int) -> dict[str, Any]:
         "offset": place.offset,
         "size": place.size,
         "link": place.link,
+        "name": content.name if content else None,
+        "bytes": content.size if content else None,
+        "counter": content.counter if content else None,
+        "can_run": can_run(content.capability) if content else None,
+        "needs": needs(content.plan) if content else None,
     }
 
 
 def _table(status: Status) -> Table:
-    table = Table(title=escape(status.board), box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=escape(status.board), caption=_sizes(status), box=box.SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("slot", no_wrap=True)
-    table.add_column("version", no_wrap=True)
+    table.add_column("image", overflow="fold")
     table.add_column("state", overflow="fold")
-    table.add_column("hash", no_wrap=True)
+    table.add_column("engine", no_wrap=True)
+    table.add_column("arena", justify="right", no_wrap=True)
     table.add_column("bytes", justify="right", no_wrap=True)
-    for slot, place in enumerate(status.slots):
+    table.add_column("hash", no_wrap=True)
+    for slot in range(len(status.slots)):
         image = status.images.get(slot)
-        version, name = (image.version, image.id.hex()) if image else ("-", "-")
         words = ", ".join(_colored(word) for word in status.words(slot))
-        table.add_row(short_name(slot), escape(version), words, name, f"{place.size:,}")
+        engine, arena, size = _content(image.content if image else None)
+        name = image.hash.hex()[:HASH_DIGITS] if image else "-"
+        table.add_row(short_name(slot), _title(image), words, engine, arena, size, name)
     return table
+
+
+def _sizes(status: Status) -> str:
+    firmware, model = (f"{status.slots[slots[0]].size:,}" for slots in SLOTS)
+    return f"slots of {firmware} bytes for firmware, {model} for models"
+
+
+def _title(image: SlotImage | None) -> str:
+    """Return how people call an image: a firmware by its version, a model by its name too."""
+    name = image.content.name if image and image.content else ""
+    return escape(printable(" ".join(filter(None, (name, image.version if image else "-")))))
+
+
+def _content(content: Content | None) -> tuple[str, str, str]:
+    """Return engine, arena and bytes: what a firmware offers to models, what a model needs."""
+    if content is None:
+        return "-", "-", "-"
+    size = f"{content.size:,}"
+    if content.plan is not None:
+        return engine_name(content.plan["target"]), f"{content.plan['arena_bytes']:,}", size
+    if content.capability is not None:
+        return content.capability.engine, f"{content.capability.arena_bytes:,}", size
+    return "-", "-", size
 
 
 def _colored(word: str) -> str:

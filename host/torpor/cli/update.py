@@ -25,8 +25,9 @@ from torpor.cli import whole_number
 from torpor.cli._device import add_port_arguments, open_device
 from torpor.cli._progress import transfer
 from torpor.errors import ImageError, MissingToolError, ModelError, UsageError
-from torpor.image.capability import Capability, fits, plan_header
+from torpor.image.capability import Capability, fits
 from torpor.image.sound import refuse_unsound
+from torpor.monitor.plain import printable
 from torpor.update import choice
 from torpor.update.builds import Builds
 from torpor.update.files import MODEL_FILE, UpdateFile, find, read
@@ -69,7 +70,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PART",
         help="end the trial of firmware or model: the device goes back now",
     )
-    parser.add_argument("--slot", choices=("A", "B"), help="for firmware; default: the free one")
+    parser.add_argument(
+        "--slot", type=str.upper, choices=("A", "B"), help="for firmware; default: the free one"
+    )
     parser.add_argument(
         "--model-slot",
         type=int,
@@ -102,33 +105,28 @@ def run(args: argparse.Namespace) -> int:
     if sum(map(bool, (args.file, args.back, args.reject))) != 1:
         raise UsageError("name an image or a folder, or --back, or --reject")
     files = find(args.file) if args.file else []
-    with open_device(args) as device, _refusals():
+    with open_device(args) as device, _refusals(), _interruptions():
         if args.reject:
             return _reject(device, args)
         status = device.status()
-        builds = Builds(status.board)
         for file in files:
             if file.component == MODEL:
-                choice.check_fit(file, _firmware(status, builds))
+                choice.check_fit(file, _firmware(status))
                 _check_plan(file)
         if args.back:
             return _go_back(device, status, args)
-        return _install(device, status, builds, files, args)
+        return _install(device, status, files, args)
 
 
 # ---- the three things that can be done
 
 
 def _install(
-    device: "Device",
-    status: Status,
-    builds: Builds,
-    files: list[UpdateFile],
-    args: argparse.Namespace,
+    device: "Device", status: Status, files: list[UpdateFile], args: argparse.Namespace
 ) -> int:
     wish = _wish(args, files[0].component)
     chosen = choice.choose(files, status, wish, _last_used(device))
-    _say_what_else(args.file, chosen, status, builds)
+    _say_what_else(args.file, chosen, status)
     updater = _updater(device, args)
     image = SlotImage(str(chosen.file.image.version), chosen.file.image.hash)
     begin, sent, outcome = time.monotonic(), 0, None
@@ -230,6 +228,16 @@ def _refusals() -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def _interruptions() -> Iterator[None]:
+    """Say what Ctrl-C leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _tell("interrupted: what was confirmed is untouched; the same command goes on from here")
+        raise
+
+
 def _wish(args: argparse.Namespace, component: int) -> int | None:
     """Return the slot that is wished for, numbered through."""
     option = "--model-slot" if component == FIRMWARE else "--slot"
@@ -244,13 +252,12 @@ def _last_used(device: "Device") -> dict[int, int]:
     return {event.slot: event.number for event in device.events() if event.slot is not None}
 
 
-def _firmware(status: Status, builds: Builds) -> Iterator[tuple[str, Capability]]:
-    """Yield what is known here of the firmware that a model has to fit."""
+def _firmware(status: Status) -> Iterator[tuple[str, Capability]]:
+    """Yield what the firmware that a model has to fit says of itself."""
     for slot in {status.firmware.running, status.firmware.confirmed}:
         image = status.images.get(slot) if slot is not None else None
-        found = builds.find(image.hash) if image else None
-        if found and found[1].capability:
-            yield str(found[1].version), found[1].capability
+        if image and image.content and image.content.capability:
+            yield image.version, image.content.capability
 
 
 def _check_plan(file: UpdateFile) -> None:
@@ -262,13 +269,13 @@ def _check_plan(file: UpdateFile) -> None:
             raise ImageError(f"{file.path}: {error.message}", error.hint) from None
 
 
-def _say_what_else(path: Path, chosen: choice.Choice, status: Status, builds: Builds) -> None:
+def _say_what_else(path: Path, chosen: choice.Choice, status: Status) -> None:
     """Tell what becomes of the model that runs, and of the one beside a firmware."""
     running = status.model.running
     if chosen.file.component == MODEL or running is None:
         return
     image = status.images.get(running)
-    problem = _does_not_fit(chosen.file, image, builds)
+    problem = _does_not_fit(chosen.file, image)
     if problem:
         _tell(f"it will run its built-in model, not that in {slot_name(running)}: {problem}")
         return
@@ -277,16 +284,15 @@ def _say_what_else(path: Path, chosen: choice.Choice, status: Status, builds: Bu
         _tell(f"the device goes on with its own model; to replace it too: torpor update {beside}")
 
 
-def _does_not_fit(file: UpdateFile, model: SlotImage | None, builds: Builds) -> str:
-    """Say why a firmware cannot run a model of the device, "" if it can or nobody here knows."""
-    found = builds.find(model.hash) if model else None
-    header = plan_header(found[1].payload) if found else None
+def _does_not_fit(file: UpdateFile, model: SlotImage | None) -> str:
+    """Say why a firmware cannot run a model of the device, "" if it can or nobody says."""
+    header = model.content.plan if model and model.content else None
     capability = file.image.capability
     return fits(header, capability) if header and capability else ""
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def _short(slot: int | None) -> str | None:

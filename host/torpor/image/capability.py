@@ -8,6 +8,7 @@ from typing import Any
 
 from torpor.errors import ImageError, unknown_name
 from torpor.image.layout import CAPABILITY, CAPABILITY_FORMAT, CAPABILITY_MEMBERS
+from torpor.paths import TFLM, TORPOR
 from torpor.plan.layout import CONST, OPCODES, sizeof
 from torpor.plan.reader import read_struct
 from torpor.plan.tflm import NUMBERS, REGISTRATIONS, with_special
@@ -22,6 +23,7 @@ TARGETS = {
 }
 """Name of a set of kernels ("portable") by its number."""
 
+_NAME_BYTES = 64  # that people read
 _TFLM: int = CONST["PLAN_TARGET_TFLM"]
 
 
@@ -59,6 +61,11 @@ class Capability:
     def kernel_names(self) -> list[str]:
         """The names of its kernels, or registrations, sorted."""
         return kernel_names(self.kernels, _TFLM if self.is_tflm else 0)
+
+    @property
+    def engine(self) -> str:
+        """What runs the models: "torpor" or "tflm"."""
+        return engine_name(_TFLM if self.is_tflm else 0)
 
     @property
     def is_tflm(self) -> bool:
@@ -118,6 +125,21 @@ def plan_header(payload: bytes) -> dict[str, Any] | None:
         return None
     header = read_struct("plan_header_t", payload)
     return header if header["magic"] == CONST["PLAN_MAGIC"] else None
+
+
+def plan_name(payload: bytes) -> str:
+    """Return the name of the model in a plan, of any plan format; "" if it has none."""
+    header = plan_header(payload)
+    if header is None or header["name"] == CONST["PLAN_NO_STRING"]:
+        return ""
+    start = header["strings"] + header["name"]
+    rest = payload[start : start + _NAME_BYTES]
+    return rest.partition(b"\0")[0].decode(errors="backslashreplace")
+
+
+def engine_name(target: int) -> str:
+    """Return the engine that runs plans for a target: "torpor" or "tflm"."""
+    return TFLM if target == _TFLM else TORPOR
 
 
 def fits(header: dict[str, Any], capability: Capability) -> str:

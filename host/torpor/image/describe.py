@@ -6,7 +6,14 @@ from typing import Any
 
 from torpor.board import board_names, load_board
 from torpor.errors import TorporError
-from torpor.image.capability import kernel_names, plan_header, plan_kernels, target_name
+from torpor.image.capability import (
+    Capability,
+    kernel_names,
+    plan_header,
+    plan_kernels,
+    plan_name,
+    target_name,
+)
 from torpor.image.keys import development_key
 from torpor.image.parse import Image, verify
 from torpor.image.place import SLOT_NAMES, slots_for
@@ -40,15 +47,16 @@ def describe(image: Image) -> dict[str, Any]:
             }
             for record in image.records
         ],
-        "can_run": _can_run(image),
-        "needs": _needs(image),
+        "name": plan_name(image.payload) if image.is_model else "",
+        "can_run": can_run(image.capability),
+        "needs": needs(plan_header(image.payload) if image.is_model else None),
     }
 
 
 def lines(said: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what `describe()` says as pairs of a title and a text, for people."""
     found = [
-        ("image", f"{said['kind']} {said['version']}, security counter {said['counter']}"),
+        ("image", f"{_title(said)}, security counter {said['counter']}"),
         ("for", _for(said)),
         ("bytes", f"{said['bytes']:,}: header {said['header_bytes']}, {_parts(said)}"),
         ("hash", said["hash"]),
@@ -59,10 +67,10 @@ def lines(said: dict[str, Any]) -> list[tuple[str, str]]:
         formats = " to ".join(dict.fromkeys(map(str, can["plan_versions"])))
         text = f"plan format {formats}, {', '.join(can['targets'])}, arena {can['arena_bytes']:,}"
         found += [("can run", f"{text}; {can['plan_bytes']:,} bytes of plan built in")]
-    if needs := said["needs"]:
-        text = f"plan format {needs['plan_version']}, {needs['target']}"
-        found += [("needs", f"{text}, arena {needs['arena_bytes']:,}")]
-    if either := can or needs:
+    if want := said["needs"]:
+        text = f"plan format {want['plan_version']}, {want['target']}"
+        found += [("needs", f"{text}, arena {want['arena_bytes']:,}")]
+    if either := can or want:
         found += [("kernels", ", ".join(either["kernels"]) or "none")]
     return found
 
@@ -94,8 +102,8 @@ def _signature(image: Image) -> str:
     return "right"
 
 
-def _can_run(image: Image) -> dict[str, Any] | None:
-    found = image.capability
+def can_run(found: Capability | None) -> dict[str, Any] | None:
+    """Return what a firmware can run, as JSON has it."""
     if found is None:
         return None
     return {
@@ -107,14 +115,18 @@ def _can_run(image: Image) -> dict[str, Any] | None:
     }
 
 
-def _needs(image: Image) -> dict[str, Any] | None:
-    header = plan_header(image.payload) if image.is_model else None
+def needs(header: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a model needs, as JSON has it; `header` is its plan's."""
     return header and {
         "plan_version": header["version"],
         "target": target_name(header["target"]),
         "arena_bytes": header["arena_bytes"],
         "kernels": kernel_names(plan_kernels(header), header["target"]),
     }
+
+
+def _title(said: dict[str, Any]) -> str:
+    return " ".join(word for word in (said["kind"], said["name"], said["version"]) if word)
 
 
 def _for(said: dict[str, Any]) -> str:

@@ -105,8 +105,12 @@ def new_key(path: Path) -> Key:
     )
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(opened, "wb") as file:
-            file.write(text)
+        try:
+            with os.fdopen(opened, "wb") as file:
+                file.write(text)
+        except OSError:
+            path.unlink()  # half a key is in the way of the next try
+            raise
     except FileExistsError:
         raise ImageError(
             f"{path} exists", "a lost key cannot be had back: choose another name"

@@ -19,6 +19,7 @@ from torpor.image.capability import Capability, decode
 from torpor.image.keys import Key
 from torpor.image.reasons import NUMBERS, reason
 from torpor.image.version import Version
+from torpor.plan.layout import CONST
 
 # Records that mean something, in the area where they do, and their length (None: any).
 _PROTECTED: dict[int, int | None] = {
@@ -31,6 +32,19 @@ _UNPROTECTED: dict[int, int | None] = {
     layout.TLV_SHA256: layout.HASH_BYTES,
     layout.TLV_ED25519: layout.SIGNATURE_BYTES,
 }
+_OTHER_FILES = (
+    (0, b"\x7fELF", "an ELF file", "make images of a firmware: scons board=... image"),
+    (
+        0,
+        CONST["PLAN_MAGIC"].to_bytes(4, "little"),
+        "a plan without signature",
+        "sign it: torpor image build",
+    ),
+    (4, b"TFL3", "a .tflite", "make images with it: scons board=... model=FILE image"),
+    (0, b"-----BEGIN ", "a PEM file", "torpor keys show FILE"),
+)
+"""Where a file begins with what, what it is, what to do with it."""
+_LARGEST = 1 << 28  # no slot is that large; not even this computer's memory need be
 _KNOWN_FLAGS = layout.FLAG_NON_BOOTABLE | layout.FLAG_ROM_FIXED
 
 
@@ -112,9 +126,14 @@ def read_image(path: Path) -> Image:
         ImageError: it cannot be read, or as `parse()`; names the file.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}") from None
+    if len(data) > _LARGEST:
+        raise ImageError(
+            f"{path}: not an image: more than {_LARGEST:,} bytes", "is it the right file?"
+        )
     try:
         return parse(data)
     except ImageError as error:
@@ -187,7 +206,7 @@ def verify(image: Image, key: Key) -> None:
 def _header(data: bytes) -> tuple[tuple[int, ...], int]:
     """Return the header's numbers, and where the payload ends."""
     if len(data) < layout.HEADER_BYTES or data[:4] != layout.MAGIC.to_bytes(4, "little"):
-        raise ImageError("not an image: it does not begin as one", "make one: torpor image build")
+        raise ImageError(*_other_file(data))
     header = layout.HEADER_STRUCT.unpack_from(data)
     _, _, header_bytes, _, payload_bytes, flags, *_ = header
     if header_bytes < layout.HEADER_BYTES or header_bytes % layout.PAYLOAD_ALIGN:
@@ -198,6 +217,16 @@ def _header(data: bytes) -> tuple[tuple[int, ...], int]:
     if end > len(data):
         raise refusal("format", f"{end:,} bytes of header and payload in {len(data):,}")
     return header, end
+
+
+def _other_file(data: bytes) -> tuple[str, str]:
+    """Say what a file that is no image is instead, and what to do."""
+    if not data:
+        return "not an image, but an empty file", "was it written completely?"
+    for at, begin, what, remedy in _OTHER_FILES:
+        if data[at : at + len(begin)] == begin:
+            return f"not an image, but {what}", remedy
+    return "not an image: it does not begin as one", "make one: torpor image build"
 
 
 def _length(data: bytes, at: int) -> int:

@@ -4,6 +4,7 @@
 
 import contextlib
 import errno
+import os
 import select
 import socket
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import serial
+from serial.tools import list_ports
 
 from torpor.errors import DeviceError
 
@@ -103,10 +105,7 @@ class SerialTransport:
                 raise DeviceError(
                     f"{url} is used by another command", "wait for it, or end it"
                 ) from None
-            raise DeviceError(
-                f"cannot open {url}: {error}",
-                "is the device plugged in, and the port yours to use?",
-            ) from None
+            raise DeviceError(f"cannot open {url}: {_why(error)}", _others()) from None
 
     def read(self, timeout: float) -> bytes:
         """See `Transport.read`."""
@@ -137,6 +136,19 @@ class SerialTransport:
             return action()
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: closed under us
             raise DeviceError(f"{self._name}: {error}") from None
+
+
+def _why(error: Exception) -> str:
+    """Return what the system says, without what pyserial wraps around it."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
+
+
+def _others() -> str:
+    """Return what to look at when a port cannot be opened, with the ports that there are."""
+    found = ", ".join(sorted(port.device for port in list_ports.comports()))
+    hint = "is the device plugged in, and the port yours to use?"
+    return f"{hint} ports here: {found}" if found else hint
 
 
 def connect_unix(path: str, timeout: float = 5.0) -> SocketTransport:

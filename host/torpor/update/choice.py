@@ -89,6 +89,9 @@ def check(file: UpdateFile, status: Status) -> None:
         raise _unfit(file, "counter", f"{image.counter} < {component.counter}")
     if file.is_development != status.development:
         raise _unfit(file, "key", _key_words(status.development))
+    if status.key_hash not in (b"", file.image.key_hash):
+        named, wanted = file.image.key_hash.hex()[:16], status.key_hash.hex()[:16]
+        raise _unfit(file, "key", f"it names {named}, the device takes {wanted} (torpor keys show)")
 
 
 def check_fit(file: UpdateFile, firmware: Iterable[tuple[str, Capability]]) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,11 +31,13 @@ from smpclient.requests.image_management import (
 from smpclient.requests.os_management import MCUMgrParametersRead, ResetWrite
 
 from torpor.errors import DeviceError
+from torpor.image.capability import decode as decode_capability
+from torpor.image.capability import plan_header
 from torpor.image.reasons import NUMBERS, Reason, reason
 from torpor.link import DeviceClient, Transport, open_transport
 from torpor.update import messages
 from torpor.update.journal import NO_SLOT, BadRecordError, Event, decode
-from torpor.update.state import MODEL_SLOTS, Component, Slot, SlotImage, Status, Transfer
+from torpor.update.state import MODEL_SLOTS, Component, Content, Slot, SlotImage, Status, Transfer
 from torpor.update.transport import LinkLostError, LinkTransport
 
 TIMEOUT_S = 2.5  # until a request is sent again
@@ -171,7 +174,14 @@ class Device:
             DeviceError: no answer, or it is not one of ours.
         """
         state = self.state()
-        return replace(state, images=_images(self._ask(ImageStatesRead()).images))
+        images = _images(self._ask(ImageStatesRead()).images)
+        try:
+            said = self._ask(messages.ContentsRead())
+        except RefusedError:  # a firmware of before
+            return replace(state, images=images)
+        contents = {part.slot: _content(part) for part in said.images}
+        known = {slot: replace(image, content=contents.get(slot)) for slot, image in images.items()}
+        return replace(state, images=known, key_hash=said.key)
 
     def state(self, timeout: float | None = None, tries: int | None = None) -> Status:
         """Return the same without images: an answer that costs the device nothing.
@@ -381,6 +391,22 @@ def _images(images: list[ImageState]) -> dict[int, SlotImage]:
         for image in images
         if image.hash
     }
+
+
+def _content(part: messages.ContentPart) -> Content:
+    try:
+        capability = decode_capability(part.capability) if part.capability else None
+    except struct.error:
+        raise DeviceError(
+            f"the device's slot {part.slot}: a capability of another length"
+        ) from None
+    return Content(
+        part.bytes,
+        part.counter,
+        capability,
+        plan_header(part.plan),
+        part.name.decode(errors="backslashreplace"),
+    )
 
 
 def _status(own: messages.StatusReadResponse) -> Status:

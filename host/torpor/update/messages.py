@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from smp import error, message
 
 GROUP = 64
+_Bytes = bytes  # where a member is called that
 
 
 class _Part(BaseModel):
@@ -110,6 +111,37 @@ class HistoryRead(message.ReadRequest):
     _ErrorV2 = _ErrorV2
 
     start: int = Field(serialization_alias="from")
+
+
+class ContentPart(_Part):
+    """What is in a slot: a firmware's capability, or the header and the name of a model's plan."""
+
+    slot: int
+    bytes: int
+    counter: int
+    capability: _Bytes = b""
+    plan: _Bytes = b""
+    name: _Bytes = b""
+
+
+class ContentsReadResponse(message.ReadResponse):
+    """The key that images are signed with, by its hash, and what is in the slots."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = 3
+
+    key: bytes
+    images: list[ContentPart]
+
+
+class ContentsRead(message.ReadRequest):
+    """Asks for `ContentsReadResponse`."""
+
+    _GROUP_ID = GROUP
+    _COMMAND_ID = 3
+    _Response = ContentsReadResponse
+    _ErrorV1 = _ErrorV1
+    _ErrorV2 = _ErrorV2
 
 
 class EndTrialResponse(message.WriteResponse):

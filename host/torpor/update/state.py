@@ -4,7 +4,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from torpor.image.capability import Capability
 from torpor.update.journal import ATTEMPTS, ID_BYTES
 
 FIRMWARE, MODEL = 0, 1
@@ -40,16 +42,37 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a device knows about the image in a slot.
+
+    Attributes:
+        size: of the image in bytes.
+        counter: its security counter.
+        capability: what a firmware can run; None for a model, or if the firmware does not say.
+        plan: header of a model's plan by C name; None for a firmware.
+        name: of a model, or "".
+    """
+
+    size: int
+    counter: int
+    capability: Capability | None
+    plan: dict[str, Any] | None
+    name: str
+
+
+@dataclass(frozen=True)
 class SlotImage:
     """The image in a slot: version in words, SHA-256 of what is signed, its first byte is its id.
 
     Attributes:
         bootable: False if the device says that it cannot run.
+        content: None if the device does not say.
     """
 
     version: str
     hash: bytes
     bootable: bool = True
+    content: Content | None = None
 
     @property
     def id(self) -> bytes:
@@ -100,6 +123,7 @@ class Status:
         transfer: None if nothing is being received.
         refused: number of the reason why the last request was refused, or 0.
         erase_size, write_size: of the flash, in bytes.
+        key_hash: of the key that its images are signed with; b"" if it does not say.
     """
 
     board: str
@@ -111,6 +135,7 @@ class Status:
     refused: int
     erase_size: int
     write_size: int
+    key_hash: bytes = b""
 
     @property
     def firmware(self) -> Component:
@@ -157,6 +182,7 @@ class Status:
         if slot in state.rejected:
             yield "rejected"
         if self._is_receiving(slot) and self.transfer:
-            yield f"receiving, {100 * self.transfer.offset // max(self.transfer.length, 1)} %"
+            share = 100 * self.transfer.offset // max(self.transfer.length, 1)
+            yield f"receiving, {share} %" if self.transfer.offset else "upload incomplete"
         if slot in self.images and not self.images[slot].bootable:
             yield "broken"
