@@ -11,14 +11,16 @@ import fnmatch
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import tarfile
 import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from torpor.errors import MissingToolError, unknown_name
+from torpor.errors import MissingToolError, UsageError, unknown_name
 from torpor.paths import BUILD, FIRMWARE, ROOT
 
 PINS = FIRMWARE / "third_party.toml"
@@ -38,6 +40,7 @@ class Pin:
     private: tuple[str, ...] = ()
     defines: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    edits: tuple[tuple[str, str, str], ...] = ()
     version: str = ""
     pip: str = ""
     debian: str = ""
@@ -109,7 +112,7 @@ def library(name: str, archives: Path = ARCHIVES, unpacked: Path = UNPACKED) -> 
         unpacked: where files are unpacked to.
 
     Raises:
-        UsageError: there is no such library.
+        UsageError: there is no such library, or an edit does not fit it.
         MissingToolError: it has not been fetched, or what has been is not what is pinned.
     """
     known = pins()
@@ -128,9 +131,12 @@ def library(name: str, archives: Path = ARCHIVES, unpacked: Path = UNPACKED) -> 
     )
 
 
-def _pin(name: str, table: dict[str, str | list[str]]) -> Pin:
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    return Pin(name=name, **fields)  # type: ignore[arg-type]
+def _pin(name: str, table: dict[str, Any]) -> Pin:
+    return Pin(name=name, **{key: _frozen(value) for key, value in table.items()})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _installed(pin: Pin) -> Path:
@@ -147,7 +153,7 @@ def _unpack(pin: Pin, archives: Path, unpacked: Path) -> Path:
 
     It appears at once and complete, so that several builds may run at the same time.
     """
-    wanted = json.dumps([pin.sha256, pin.sources, pin.headers])
+    wanted = json.dumps([pin.sha256, pin.sources, pin.headers, *pin.edits])
     target = unpacked / f"{pin.name}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
     if target.is_dir():
         return target
@@ -157,6 +163,7 @@ def _unpack(pin: Pin, archives: Path, unpacked: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=unpacked) as folder:
         made = Path(folder) / "files"
         _extract(archives / pin.archive, (*pin.sources, *pin.headers), made)
+        _edit(pin, made)
         try:
             made.rename(target)
         except OSError:  # another build was faster
@@ -176,3 +183,17 @@ def _extract(archive: Path, patterns: tuple[str, ...], folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with (folder / name).open("wb") as file:
                 shutil.copyfileobj(content, file)
+
+
+def _edit(pin: Pin, folder: Path) -> None:
+    """Change unpacked files as the pin wants it; a "." of a pattern may be a newline too."""
+    for name, pattern, new in pin.edits:
+        file = folder / name
+        before = file.read_text(encoding="utf-8")
+        text, times = re.subn(pattern, new.replace("\\", r"\\"), before, flags=re.DOTALL)
+        if times != 1:
+            raise UsageError(
+                f"{pin.name}: {name} has {pattern!r} {times} times, not once",
+                f"'edits' in firmware/{PINS.name}",
+            )
+        file.write_text(text, encoding="utf-8")

@@ -135,6 +135,21 @@ def test_a_changed_pin_is_unpacked_anew(some: Callable[..., Library]) -> None:
     assert some().sources == first.sources
 
 
+def test_a_source_is_edited_where_its_pin_says_so(some: Callable[..., Library]) -> None:
+    found = some(edits=(("a.c", "a;", "b;"), ("a.c", "int .;", r"\0")))
+    assert found.sources[0].read_text() == "\\0\n"
+    assert some().sources[0].read_text() == "int a;\n"
+
+
+@pytest.mark.parametrize(("pattern", "times"), [("[^ ]", 6), ("b", 0)])
+def test_an_edit_that_does_not_fit_once_is_refused(
+    some: Callable[..., Library], tmp_path: Path, pattern: str, times: int
+) -> None:
+    with pytest.raises(UsageError, match=rf"^some: a.c has .* {times} times, not once$"):
+        some(edits=(("a.c", pattern, "c"),))
+    assert list((tmp_path / "unpacked").iterdir()) == []
+
+
 def test_builds_at_the_same_time_do_not_disturb_each_other(
     some: Callable[..., Library], tmp_path: Path
 ) -> None:
