@@ -238,6 +238,7 @@ static smp_result_t begin(smp_t *smp, const cbor_field_t *fields)
     uint8_t kept[VERIFY_HASH_BYTES];
     memcpy(kept, sha, sizeof kept);
     smp->ended.length = 0;
+    smp->erased.offset = 0;
     const uint8_t *header = data->length >= IMAGE_HEADER_BYTES ? data->bytes : NULL;
     update_reason_t reason =
         upload_begin(smp->update, &smp->upload, slot, fields[UPLOAD_LEN].number, kept, header);
@@ -304,9 +305,12 @@ static smp_result_t smp_image_erase(smp_t *smp, const cbor_field_t *fields, zcbo
     if (slot >= UPDATE_SLOTS) {
         return SMP_E_INVALID;
     }
-    uint32_t offset = 0;
+    smp_erased_t *erased = &smp->erased;
+    if (erased->slot != slot || erased->offset == smp->update->layout->slots[slot].size) {
+        *erased = (smp_erased_t){.slot = (uint8_t)slot};
+    }
     smp->ended.length = 0;
-    update_reason_t reason = upload_erase(smp->update, &smp->upload, slot, &offset);
+    update_reason_t reason = upload_erase(smp->update, &smp->upload, slot, &erased->offset);
     return reason == UPDATE_OK ? SMP_OK : refuse(smp, reason);
 }
 

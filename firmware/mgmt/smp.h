@@ -26,6 +26,12 @@ typedef struct {
     update_reason_t reason;
 } smp_ended_t;
 
+/* How far the slot of the last erase has come. */
+typedef struct {
+    uint8_t slot;
+    uint32_t offset; /* as upload_erase() has it */
+} smp_erased_t;
+
 typedef struct {
     /* Set by the caller; all else zero at first. */
     update_t *update;
@@ -37,6 +43,7 @@ typedef struct {
     /* Private. */
     upload_t upload;
     smp_ended_t ended;
+    smp_erased_t erased;
     update_reason_t refused; /* why the last upload or change of state was refused */
 } smp_t;
 
