@@ -56,31 +56,32 @@ static void find_frontier(const update_t *update, upload_t *upload)
     upload->offset = end != 0 ? align_down(end - 1, repeat) : 0;
 }
 
-/* How many bytes at the beginning of a slot, whole blocks, have to be erased: up to one block
- * behind the last byte that is not. If power has failed in an erase it was that block's: it may
- * look erased, but nothing that it holds would last. */
-static uint32_t doubtful_bytes(const update_region_t *region, uint32_t block)
+/* True if the block at `place` of a slot needs no erasing. One that looks erased does if what is
+ * below does not: blocks are erased downwards, so power may have failed while it was erased, and
+ * what such cells hold may not last. The first two have nothing below that would tell. */
+static bool is_spare(uint32_t start, uint32_t place, uint32_t block)
 {
-    const uint8_t *bytes = flash_at(region->offset);
-    uint32_t end = region->size;
-    while (end > block && bytes[end - 1] == ERASED) {
-        end--;
-    }
-    return smaller(align_down(end - 1, block) + 2 * block, region->size);
+    return place > block && is_erased(start + place, block) &&
+           is_erased(start + place - block, block);
 }
 
-/* Erases a slot from `*at` on, for about a second: its first block, so that there is no image any
- * more, then the others from the last one that needs it downwards. */
+/* Erases what needs it of a slot from `*at` on, for about a second: first of all the first block,
+ * so that there is no image any more, then the others from the last one downwards. */
 static bool erase_some(const update_t *update, uint32_t slot, uint32_t *at)
 {
     const update_region_t *region = region_of(update, slot);
     uint32_t block = update->layout->erase_size;
-    for (uint32_t i = 0; i < update->layout->erase_step && *at < region->size; i++) {
+    for (uint32_t budget = update->layout->erase_step; *at < region->size; *at += block) {
         uint32_t place = *at != 0 ? region->size - *at : 0;
+        if (is_spare(region->offset, place, block)) {
+            continue;
+        }
+        if (!is_erased(region->offset + place, block) && budget-- == 0) {
+            return true;
+        }
         if (!flash_erase(region->offset + place)) {
             return false;
         }
-        *at += place != 0 ? block : region->size + block - doubtful_bytes(region, block);
     }
     return true;
 }
