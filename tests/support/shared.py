@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""C of the firmware, with the libraries that it uses, as shared libraries of this machine."""
+"""C of the firmware, with the libraries that it uses, as shared libraries of this machine.
 
+An object is compiled once for each content of its source, headers and flags, and lies in build/host
+for the libraries of other tests and of other workers.
+"""
+
+import hashlib
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from torpor.engine.library import SANITIZERS, compiler
+from torpor.engine.library import CACHE, SANITIZERS, compiler
 from torpor.paths import FIRMWARE
-from torpor.third_party import library
+from torpor.third_party import Library, library
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes", "-Wconversion")
 COMMON = ("-std=c11", "-g", "-fPIC")
@@ -33,24 +39,48 @@ def build_shared(
         include: further folders with headers.
         wrapped: functions whose calls go to __wrap_NAME.
     """
-    includes = [f"-I{path}" for path in (FIRMWARE, folder, *include)]
-    includes += [flag for name in libraries for flag in library(name).flags]
-    objects = [path for name in libraries for path in _objects(folder, name)]
+    third = [library(name) for name in libraries]
+    places = (FIRMWARE, folder, *include)
+    defines = [f"-D{name}" for it in third for name in it.defines]
+    flags = [*COMMON, "-O1", *WARNINGS, *SANITIZERS[sanitizer], *defines]
+    include_flags = [f"-I{path}" for path in places]
+    include_flags += [word for it in third for word in it.flags]
+    headers = _digest(*places, *(path for it in third for path in it.include))
+    objects = [_object(source, flags, include_flags, headers) for source in sources]
+    objects += [path for it in third for path in _third_party_objects(it)]
     target = folder / "libfirmware.so"
-    flags = [*COMMON, "-O1", *WARNINGS, *SANITIZERS[sanitizer], *includes, "-shared"]
-    flags += [f"-Wl,--wrap={name}" for name in wrapped]
-    _run([*flags, *map(str, (*sources, *objects)), "-o", str(target)])
+    wraps = [f"-Wl,--wrap={name}" for name in wrapped]
+    _run([*flags, "-shared", *wraps, *map(str, objects), "-o", str(target)])
     return target
 
 
-def _objects(folder: Path, name: str) -> list[Path]:
+def _third_party_objects(it: Library) -> list[Path]:
     """Compile a library, optimised and without sanitizers: it is not ours to test."""
-    found = library(name)
-    objects = []
-    for source in found.sources:
-        objects.append(folder / f"{name}-{source.stem}.o")
-        _run([*COMMON, "-O2", *found.own_flags, "-c", str(source), "-o", str(objects[-1])])
-    return objects
+    headers = _digest(*it.include, *it.private)
+    return [_object(path, [*COMMON, "-O2"], it.own_flags, headers) for path in it.sources]
+
+
+def _object(source: Path, flags: Sequence[str], include_flags: Sequence[str], headers: str) -> Path:
+    """Compile one file, unless that has been done; where its headers lie makes no difference."""
+    text = "\0".join([compiler(), *flags, headers])
+    digest = hashlib.sha256(text.encode() + source.read_bytes()).hexdigest()
+    target = CACHE / f"{source.stem}-{digest[:16]}.o"
+    if not target.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as made:
+            output = Path(made) / target.name
+            _run([*flags, *include_flags, "-c", str(source), "-o", str(output)])
+            output.replace(target)
+    return target
+
+
+def _digest(*folders: Path) -> str:
+    """Return a digest of all headers in some folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*.h")):
+            digest.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _run(arguments: Sequence[str]) -> None:
