@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * The rules of NOR flash on plain memory, for boards whose flash is a stand-in. For ports only.
+ * The rules of NOR flash: what erased memory is, and, for boards whose flash is a stand-in, how
+ * plain memory keeps them. For ports only.
  */
 #ifndef PORT_COMMON_NOR_H
 #define PORT_COMMON_NOR_H
@@ -11,6 +12,18 @@
 #include <string.h>
 
 #define NOR_ERASED 0xFFFFFFFFu
+
+/* Whether what is seen at `at` is erased; address and length are multiples of 4. */
+static inline bool nor_is_erased(const uint8_t *at, uint32_t length)
+{
+    const volatile uint32_t *cells = (const void *)at;
+    for (uint32_t i = 0; i < length / 4; i++) {
+        if (cells[i] != NOR_ERASED) {
+            return false;
+        }
+    }
+    return true;
+}
 
 /* Erases a block; its address and size are multiples of 4. Each store is one step that power may be
  * cut after. */

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "port/common/nor.h"
 #include "port/esp32c3/esp32c3.h"
 
 #define SPI1_BASE      0x60002000u
@@ -36,7 +37,6 @@
 
 #define PAGE   256u /* of the flash: programming wraps at its end */
 #define BUFFER 64u  /* of the controller */
-#define ERASED 0xFFFFFFFFu
 
 _Static_assert(BOARD_FLASH_ERASE_SIZE == 4096, "a sector");
 _Static_assert(BOARD_FLASH_SIZE <= 1u << 24, "addresses have 24 bits");
@@ -94,23 +94,12 @@ const uint8_t *flash_at(uint32_t offset)
     return (const uint8_t *)(uintptr_t)(BOARD_FLASH_ORIGIN + offset);
 }
 
-static bool is_erased(uint32_t offset, uint32_t length)
-{
-    const uint32_t *words = (const void *)flash_at(offset);
-    for (uint32_t i = 0; i < length / 4; i++) {
-        if (words[i] != ERASED) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool flash_erase(uint32_t offset)
 {
     uint32_t irq = cpu_irq_disable();
     erase_sector(offset);
     cpu_irq_restore(irq);
-    return is_erased(offset, BOARD_FLASH_ERASE_SIZE);
+    return nor_is_erased(flash_at(offset), BOARD_FLASH_ERASE_SIZE);
 }
 
 /* What is not erased is refused: the chip would clear bits and report nothing. */
@@ -118,7 +107,7 @@ static bool program_some(uint32_t offset, const uint8_t *data, uint32_t length)
 {
     uint32_t words[BUFFER / 4];
     memcpy(words, data, length);
-    if (!is_erased(offset, length)) {
+    if (!nor_is_erased(flash_at(offset), length)) {
         return false;
     }
     uint32_t irq = cpu_irq_disable();

@@ -14,12 +14,12 @@
 
 #include <string.h>
 
+#include "port/common/nor.h"
 #include "port/rp2040/rp2040.h"
 #include "port/rp2040/xip.h"
 
 #define PAGE      256u
 #define NO_BLOCKS (1u << 31) /* no erase of more than a sector: none is that large */
-#define ERASED    0xFFFFFFFFu
 
 #define ROM_FUNCTION_TABLE 0x14u /* half words: where the table is, and who searches it */
 #define ROM_TABLE_LOOKUP   0x18u
@@ -104,30 +104,19 @@ RAM_FUNCTION static void program_page(uint32_t offset, const uint8_t *page)
     be_seen();
 }
 
-static bool is_erased(uint32_t offset, uint32_t length)
-{
-    const uint32_t *words = (const void *)flash_at(offset);
-    for (uint32_t i = 0; i < length / 4; i++) {
-        if (words[i] != ERASED) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool flash_erase(uint32_t offset)
 {
     uint32_t irq = cpu_irq_disable();
     erase_sector(offset);
     cpu_irq_restore(irq);
-    return is_erased(offset, BOARD_FLASH_ERASE_SIZE);
+    return nor_is_erased(flash_at(offset), BOARD_FLASH_ERASE_SIZE);
 }
 
 /* Of one page. What is not erased is refused: the chip would clear bits and report nothing. */
 static bool program_some(uint32_t offset, const uint8_t *data, uint32_t length)
 {
     static uint8_t page[PAGE]; /* in RAM, and not on the stack of whoever calls */
-    if (!is_erased(offset, length)) {
+    if (!nor_is_erased(flash_at(offset), length)) {
         return false;
     }
     memset(page, 0xFF, sizeof page);

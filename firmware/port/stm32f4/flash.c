@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "port/common/nor.h"
 #include "port/stm32f4/stm32f4.h"
 
 #define FLASH_REGISTERS 0x40023C00u
@@ -37,7 +38,6 @@
 #define SMALL_SIZE  0x4000u
 #define MIDDLE_END  0x20000u
 #define MIDDLE_SIZE 0x10000u
-#define ERASED      0xFFFFFFFFu
 
 _Static_assert(BOARD_FLASH_ERASE_SIZE == MIDDLE_END && BOARD_FLASH_WRITE_SIZE == 4, "see above");
 
@@ -84,15 +84,10 @@ static void open(uint32_t control)
     FLASH_CR = CR_PSIZE_32 | control;
 }
 
-/* False: there were errors. */
-static bool close(void)
-{
-    bool good = (FLASH_SR & SR_ERRORS) == 0;
-    FLASH_CR = CR_LOCK;
-    return good;
-}
-
-/* What the caches hold of an erased sector is old. They can be reset while they are off (3.9.1). */
+/* What the caches hold of an erased sector is old, and of a word that was programmed it is what was
+ * to be written, not what the cell has become (3.6.5). They can be reset while they are off
+ * (3.9.1).
+ */
 static void forget_cached(void)
 {
     uint32_t access = FLASH_ACR;
@@ -103,14 +98,13 @@ static void forget_cached(void)
     FLASH_ACR = access;
 }
 
-static bool is_erased(uint32_t offset)
+/* False: there were errors. What is read from now on is what the flash has. */
+static bool close(void)
 {
-    for (uint32_t i = 0; i < sector_size(offset); i += 4) {
-        if (REG32(BOARD_FLASH_ORIGIN + offset + i) != ERASED) {
-            return false;
-        }
-    }
-    return true;
+    bool good = (FLASH_SR & SR_ERRORS) == 0;
+    FLASH_CR = CR_LOCK;
+    forget_cached();
+    return good;
 }
 
 bool flash_erase(uint32_t offset)
@@ -119,9 +113,7 @@ bool flash_erase(uint32_t offset)
     open(erase);
     FLASH_CR = CR_PSIZE_32 | erase | CR_STRT;
     wait_ready();
-    bool good = close();
-    forget_cached();
-    return good && is_erased(offset);
+    return close() && nor_is_erased(flash_at(offset), sector_size(offset));
 }
 
 /* The barrier: BSY is set when the word has arrived (3.6.4). */
@@ -135,6 +127,5 @@ bool flash_program(uint32_t offset, const void *data, uint32_t length)
         __asm volatile("dsb" ::: "memory");
         wait_ready();
     }
-    bool good = close();
-    return good && memcmp(flash_at(offset), data, length) == 0;
+    return close() && memcmp(flash_at(offset), data, length) == 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "gen/board_config.h"
+#include "port/common/nor.h"
 #include "port/riscv/riscv.h"
 
 #define BOTH(command) ((uint32_t)(command) << 16 | (command)) /* for each chip */
@@ -21,7 +22,6 @@
 #define ERASE_CONFIRM BOTH(0xD0u)
 #define STATUS_READY  BOTH(0x80u)
 #define STATUS_ERRORS BOTH(0x3Au) /* erase, program, voltage, protection */
-#define ERASED        0xFFFFFFFFu
 
 #define BURST 16 /* words that are programmed while interrupts are disabled */
 
@@ -79,10 +79,7 @@ bool flash_erase(uint32_t offset)
     uint32_t irq = cpu_irq_disable();
     bool good = erase_block(block);
     cpu_irq_restore(irq);
-    for (uint32_t i = 0; i < BOARD_FLASH_ERASE_SIZE / 4; i++) {
-        good = good && block[i] == ERASED;
-    }
-    return good;
+    return good && nor_is_erased(flash_at(offset), BOARD_FLASH_ERASE_SIZE);
 }
 
 /* A few words at a time: to go from commands to reading and back is what QEMU needs time for. What
@@ -92,10 +89,8 @@ static bool program_some(uint32_t offset, const uint8_t *data, uint32_t length)
     volatile uint32_t *unit = cells(offset);
     uint32_t words[BURST];
     memcpy(words, data, length);
-    for (uint32_t i = 0; i < length / 4; i++) {
-        if (unit[i] != ERASED) {
-            return false;
-        }
+    if (!nor_is_erased(flash_at(offset), length)) {
+        return false;
     }
     uint32_t irq = cpu_irq_disable();
     bool good = program_words(unit, words, length / 4);

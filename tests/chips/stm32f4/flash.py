@@ -37,7 +37,8 @@ class FlashRegisters(Peripheral):
         self._keys: list[int] = []
         self._is_dead = False  # a wrong key: locked until reset
         self._is_latency_known = True
-        self._is_stale = False  # the caches may hold what has been erased
+        self._is_stale = False  # the caches may hold what is not in the flash
+        self._has_programmed = False
         self._erases = False
 
     @property
@@ -77,7 +78,7 @@ class FlashRegisters(Peripheral):
         if (value >> 11 & 1 and value >> 9 & 1) or (value >> 12 & 1 and value >> 10 & 1):
             raise self.forbidden("a cache is reset while it is on")
         if value >> 12 & 1 and value >> 11 & 1:
-            self._is_stale = False
+            self._is_stale = self._has_programmed = False
         self.acr, self.latency = value & 0x1F00, value & 7
         self._is_latency_known = False
         self.chip.rcc.check_speed()
@@ -99,6 +100,8 @@ class FlashRegisters(Peripheral):
             raise self.forbidden("CR is locked")
         if value & 1 and value & 6:
             raise self.forbidden("program and erase at once")
+        if value >> 31 and self._has_programmed and self.acr & 0x600:
+            self._is_stale = True  # what is read back may be what was written, from the cache
         self.cr = value & 0x83010FFF & ~(1 << 16)
         if value >> 16 & 1:
             self._start_erase(value)
@@ -109,7 +112,7 @@ class FlashRegisters(Peripheral):
         if self.sr & 0xF2:
             raise self.forbidden(f"an operation with errors of the last one: {self.sr:#x}")
         if self._is_stale:
-            raise self.forbidden("the caches were not reset after an erase")
+            raise self.forbidden("the caches were not reset after an erase, or after programming")
 
     def _start_erase(self, value: int) -> None:
         self._check_idle()
@@ -136,6 +139,7 @@ class FlashRegisters(Peripheral):
             self._fail(5, "PGAERR")
         else:
             self._check_idle()
+            self._has_programmed = True
             self._begin(16)
             self.flash.program(address, value.to_bytes(size, "little"))
 
