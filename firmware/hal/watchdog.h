@@ -9,8 +9,9 @@
 
 #include <stdint.h>
 
-/* Starts it, or starts it anew: unless fed, the chip resets after `milliseconds`, having left
- * word (restart_note) of where it hung if the hardware gives it the chance. */
+/* Starts it, or starts it anew: unless fed, the chip resets after `milliseconds`, asleep or not,
+ * having left word (restart_note) of where it hung if the hardware gives it the chance. Where
+ * interrupts are masked it may take up to three times as long. */
 void watchdog_start(uint32_t milliseconds);
 
 /* Begins the whole time anew. */

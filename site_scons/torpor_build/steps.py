@@ -14,7 +14,7 @@ from typing import Any
 
 from SCons.Script import Action
 
-from torpor.board import BOOT_FILES, CLOCKS, CORES, Board
+from torpor.board import BOOT_FILES, CLOCKS, CORES, FAMILIES, Board
 from torpor.paths import BUILD, FIRMWARE, ROOT, variant
 from torpor.wire.schema import SCHEMA
 from torpor_build import apps, config, linker, records, second_stage, sound, third_party, wake
@@ -246,16 +246,18 @@ def port_files(board: Board, *drivers: str) -> list[Path]:
     Args:
         board: the board.
         drivers: of DRIVERS. A driver or a hook is the file of that name in the port, in the folder
-            of the core's architecture, in bare/ or common/, the first that there is. What else a
-            core needs may be replaced by a file of that name in the port as well.
+            of its family, in that of the core's architecture, in bare/ or common/, the first that
+            there is. What else a core needs may be replaced by a file of that name in the port as
+            well.
     """
     port = FIRMWARE / "port"
-    folders = [board.port, "common", *(["bare"] if board.memory else [])]
+    own = [board.port, *([FAMILIES[board.port]] if board.port in FAMILIES else [])]
+    folders = [*own, "common", *(["bare"] if board.memory else [])]
     shared = [*CORES[board.core.name], CLOCKS[board.timer.kind]] if board.memory else []
     found = [path for folder in folders for path in sorted((port / folder).glob("*.c"))]
     chosen = (*HOOKS, *(BARE_HOOKS if board.memory else ()), *drivers)
     found = [path for path in found if path.stem not in (*DRIVERS, *HOOKS, *BARE_HOOKS)]
-    places = (board.port, board.core.architecture or "host", "bare", "common")
+    places = (*own, board.core.architecture or "host", "bare", "common")
     files = [[port / place / f"{name}.c" for place in places] for name in chosen]
     return [
         *found,

@@ -25,6 +25,13 @@ def test_a_file_of_the_port_takes_the_place_of_the_architecture_s() -> None:
     assert "cortexm/cpu.c" in files
 
 
+def test_chips_of_one_maker_share_a_folder() -> None:
+    for name, own in (("microbit", "nrf51"), ("nrf52840dk", "nrf52")):
+        files = chosen(name)
+        assert {"nrf/flash.c", "nrf/watchdog.c", "nrf/cause.c", f"{own}/nvmc.c"} <= set(files)
+    assert not any(file.startswith("nrf/") for file in chosen("rp2040_pico"))
+
+
 def test_without_one_it_is_the_architecture_s() -> None:
     assert "cortexm/sleep.c" in chosen("mps2_an386")
 

@@ -100,6 +100,16 @@ static void hang(void)
     }
 }
 
+static void sleep_for_ever(void)
+{
+    watchdog_start(BITE_MS);
+    for (;;) {
+        uint32_t irq = cpu_irq_disable();
+        cpu_sleep();
+        cpu_irq_restore(irq);
+    }
+}
+
 static void obey(uint8_t command)
 {
     switch (command) {
@@ -118,8 +128,15 @@ static void obey(uint8_t command)
     case 'H':
         hang();
         break;
+    case 'M':
+        (void)cpu_irq_disable();
+        hang();
+        break;
     case 'R':
         cpu_reset();
+    case 'S':
+        sleep_for_ever();
+        break;
     default:
         uart_write(&command, 1);
         break;

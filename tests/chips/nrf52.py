@@ -102,7 +102,7 @@ class ClockPower(Registers):
     """CLOCK and POWER, at one address, and the debug port's lock."""
 
     tasks = (0x000, 0x004, 0x008)
-    plain = (0x518, 0x558, 0x578)  # LFCLKSRC, APPROTECT.DISABLE, DCDCEN
+    plain = (0x518, 0x51C, 0x558, 0x578)  # LFCLKSRC, GPREGRET, APPROTECT.DISABLE, DCDCEN
 
     def __init__(self, chip: "Nrf52840", base: int) -> None:
         super().__init__(chip, base)
@@ -648,6 +648,7 @@ class Nrf52840:
         self.counter = Counter(self, 0x40009000)
         self.wdt = Wdt(self, 0x40010000)
         self.rtc = Rtc(self, 0x40011000, 17)
+        rtc0 = Rtc(self, 0x4000B000, 11)
         self.nvmc = Nvmc(self, 0x4001E000, self.flash)
         self.gpio = Gpio(self, 0x50000000)
         self.arbiter = Arbiter(self, 0x4007A000)
@@ -655,7 +656,7 @@ class Nrf52840:
         self.uicr = Constants(machine, 0x10001000, {0x208: 0xFFFFFF5A})
         self._parts: tuple[Registers, ...] = (
             *(self.clock, self.uart, self.gpiote, self.counter, self.wdt),
-            *(self.rtc, self.nvmc, self.ppi, self.gpio, self.arbiter),
+            *(self.rtc, rtc0, self.nvmc, self.ppi, self.gpio, self.arbiter),
         )
         for part in (*self._parts, ficr, self.uicr):
             machine.add(part)

@@ -13,7 +13,7 @@ from tests.chips.machine import ForbiddenError, PowerError, Shape
 from tests.chips.nrf52 import ERASE_MS, PAGE, Nrf52840
 from tests.port.test_conformance import build, compile_program
 from torpor.board import load_board
-from torpor.paths import FIRMWARE
+from torpor_build import steps
 
 BOARD = load_board("nrf52840dk")
 PROGRAM = Path(__file__).with_name("nrf52.c")
@@ -229,24 +229,33 @@ def test_each_reset_is_told_alone(chip: Nrf52840) -> None:
         run(chip, told)
 
 
-def test_a_bite_is_told_once_although_its_handler_resets_before_it(chip: Nrf52840) -> None:
+@pytest.mark.parametrize(
+    ("command", "cause"),
+    [("H", "software"), ("S", "software"), ("M", "watchdog")],
+    ids=["awake", "asleep", "masked"],
+)
+def test_a_hang_ends_in_time_and_is_told_once(chip: Nrf52840, command: str, cause: str) -> None:
+    """Asleep the watchdog waits, and RTC0 does not; where interrupts are masked it bites alone."""
     start, told = len(chip.uart.sent), says(chip, "reason 18")
-    chip.uart.receive(b"H")
+    chip.uart.receive(command.encode())
+    before = chip.machine.seconds
     run(chip, told)
-    chip.machine.run(0.1)
-    assert bytes(chip.uart.sent[start:]).split() == [b"cause", b"5", b"reason", b"18"]
+    assert chip.machine.seconds - before == pytest.approx(0.15 if command == "M" else 0.1, abs=0.02)
+    chip.machine.run(1)
+    words = f"cause {CAUSES[cause]} reason 18".encode()
+    assert bytes(chip.uart.sent[start:]).split() == words.split()
 
 
 def test_a_watchdog_that_runs_is_fed_by_who_starts_it_after_a_reset(chip: Nrf52840) -> None:
     """A reset by software leaves it running, with its registers locked."""
-    chip.wdt.write(0x504, 4, HZ // 10)
+    chip.wdt.write(0x504, 4, HZ // 5)
     chip.wdt.write(0x50C, 4, 0)
     chip.wdt.write(0x000, 4, 1)
     told = says(chip, "cause 4")
     chip.uart.receive(b"R")
     run(chip, told)
     assert chip.wdt.is_running
-    bitten = says(chip, "cause 5")
+    bitten = says(chip, "cause 4")
     chip.uart.receive(b"H")
     run(chip, bitten)
 
@@ -345,12 +354,12 @@ MISTAKES: dict[str, tuple[str, tuple[str, str], Callable[[Nrf52840], None]]] = {
         lambda chip: test_a_byte_is_handed_on_at_once_whatever_it_is(chip, 0xFF),
     ),
     "a page is erased in one piece": (
-        "flash.c",
+        "nvmc.c",
         ("#define PART_MS 2u\n#define PARTS   45u", "#define PART_MS 90u\n#define PARTS 1u"),
         lambda chip: test_a_flood_loses_nothing_while_pages_are_erased(chip, 0),
     ),
     "a page is not erased to the end": (
-        "flash.c",
+        "nvmc.c",
         ("#define PARTS   45u", "#define PARTS   40u"),
         lambda chip: test_a_flood_loses_nothing_while_pages_are_erased(chip, 0),
     ),
@@ -409,6 +418,11 @@ MISTAKES: dict[str, tuple[str, tuple[str, str], Callable[[Nrf52840], None]]] = {
         ("if (WDT_RUNSTATUS == 0)", "if (true)"),
         test_a_watchdog_that_runs_is_fed_by_who_starts_it_after_a_reset,
     ),
+    "the watchdog is all there is": (
+        "watchdog.c",
+        dropped("    RTC0_INTENSET = INT_COMPARE_0;\n"),
+        lambda chip: test_a_hang_ends_in_time_and_is_told_once(chip, "S", "software"),
+    ),
     "the RTC is used before its clock runs": (
         "timer.c",
         ("while ((CLOCK_LFCLKSTAT & CLOCKSTAT_RUNNING) == 0)", "while (false)"),
@@ -433,7 +447,8 @@ def test_the_button_pressed_twice_is_two_edges(chip: Nrf52840) -> None:
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_found(mistake: str, tmp_path: Path) -> None:
     name, (right, wrong), claim = MISTAKES[mistake]
-    text = (FIRMWARE / "port" / "nrf52" / name).read_text()
+    (file,) = [path for path in steps.port_files(BOARD, *steps.DRIVERS) if path.name == name]
+    text = file.read_text()
     assert text.count(right) == 1
     changed = tmp_path / name
     changed.write_text(text.replace(right, wrong))

@@ -80,7 +80,8 @@ def compile_program(
         flags += ["-Wl,--nmagic", "-Wl,--no-warn-rwx-segments"]
     port = steps.port_files(board, *steps.DRIVERS)
     if changed:
-        port[port.index(FIRMWARE / "port" / board.port / changed.name)] = changed
+        (right,) = [path for path in port if path.name == changed.name]
+        port[port.index(right)] = changed
     sources = [program, *port, FIRMWARE / "core" / "text.c", folder / "board.c"]
     elf = folder / f"{program.stem}.elf"
     subprocess.run([tool, *flags, *map(str, sources), "-o", str(elf)], check=True)

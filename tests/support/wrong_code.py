@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # SPDX-FileCopyrightText: The torpor authors
-"""Machine code that hangs or crashes, put at the beginning of main() of a firmware image."""
+"""Machine code that hangs, sleeps for ever or crashes, at the beginning of main() of an image."""
 
 import dataclasses
 import platform
@@ -15,12 +15,13 @@ from torpor.emulate import functions
 from torpor.image.build import Contents
 
 ENDLESS = {
-    # NOP, and B to it (Arm DDI 0419, A6.7): Renode takes B to itself for sleep.
-    "cortexm": b"\x00\xbf\xfd\xe7",
+    # CPSIE i, NOP, and B to it (Arm DDI 0419, A6.7): Renode takes B to itself for sleep.
+    "cortexm": b"\x62\xb6\x00\xbf\xfd\xe7",
     "riscv": b"\x01\xa0",  # C.J to itself
     "x86_64": b"\xeb\xfe",  # JMP to itself
     "aarch64": b"\x00\x00\x00\x14",
 }
+ASLEEP = {"cortexm": b"\x62\xb6\x30\xbf\xfd\xe7"}  # CPSIE i, WFI, and B to it
 UNDEFINED = {
     "cortexm": b"\xff\xde",  # UDF
     "riscv": b"\x00\x00",  # all bits 0

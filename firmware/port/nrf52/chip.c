@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SPDX-FileCopyrightText: The torpor authors
  *
- * port/bare/chip.h of the nRF52840 (PS v1.11, chapters POWER, CLOCK, NVMC, WDT and debug): cache,
+ * port/bare/chip.h of the nRF52840 (PS v1.11, chapters POWER, CLOCK, NVMC and debug): cache,
  * the DC/DC converter, the 32 kHz crystal. The CPU runs at 64 MHz without more being said, from the
  * internal oscillator; the crystal of 32 MHz is started by who needs its accuracy, the UART. The
  * UICR is never written: which pins are NFC's or the reset stay as they are.
@@ -16,27 +16,13 @@
 #define FICR_REVISION     REG32(0x10000000u + 0x134)
 #define UICR_APPROTECT    REG32(0x10001000u + 0x208)
 #define NVMC_ICACHECNF    REG32(0x4001E000u + 0x540)
-#define WDT_RUNSTATUS     REG32(BOARD_WATCHDOG_BASE + 0x400)
 #define RAM_ARBITER       REG32(0x4007AC84u) /* erratum 246 names it by its address alone */
 
-#define DCDCEN_ENABLED      1u
-#define ICACHECNF_CACHEEN   1u
-#define FAMILY_NRF52840     0x08u
-#define REVISION_PROTECTED  0x05u /* from here on the debug port is shut until it is opened */
-#define RAM_ARBITER_FAIR    2u
-#define TWO_WATCHDOG_CYCLES 2000u /* loops: 100 us and more at 64 MHz, the cycles are 61 us */
-
-/* A reset by software leaves the watchdog running. If this was the reset of a handler that the
- * watchdog had called, its own follows within two cycles: it must not find us with the reason for
- * it already taken. */
-static void let_watchdog_bite(void)
-{
-    if (WDT_RUNSTATUS == 0) {
-        return;
-    }
-    for (volatile uint32_t i = 0; i < TWO_WATCHDOG_CYCLES; i++) {
-    }
-}
+#define DCDCEN_ENABLED     1u
+#define ICACHECNF_CACHEEN  1u
+#define FAMILY_NRF52840    0x08u
+#define REVISION_PROTECTED 0x05u /* from here on the debug port is shut until it is opened */
+#define RAM_ARBITER_FAIR   2u
 
 /* Newer chips shut the debug port at each reset. It is opened where the UICR says that it may be:
  * no firmware opens what its owner has shut. */
@@ -67,7 +53,6 @@ static void start_low_frequency_clock(void)
 
 void chip_start(void)
 {
-    let_watchdog_bite();
     mend_erratum_246();
     open_debug_port();
     NVMC_ICACHECNF = ICACHECNF_CACHEEN;

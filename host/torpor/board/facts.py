@@ -38,7 +38,11 @@ CORES = {
     "rv32imc": _RISCV,
 }
 BOOT_FILES = {"cortex-m0": ("cortexm/forward.c",)}  # what a bootloader needs besides
-SHARED_PORTS = ("bare", "common", "cortexm", "riscv")  # of many boards: none is a port by itself
+FAMILIES = {"nrf51": "nrf", "nrf52": "nrf"}  # port -> folder of what its maker's chips have alike
+SHARED_PORTS = (  # of many boards: none is a port by itself
+    *("bare", "common", "cortexm", "riscv"),
+    *sorted({*FAMILIES.values()}),
+)
 KERNEL_SETS = ("portable",)
 PROBE_TOOLS = ("openocd", "pyocd", "esptool", "uf2", "drive")
 
