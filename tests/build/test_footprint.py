@@ -6,12 +6,13 @@ import dataclasses
 
 import pytest
 
-from torpor.board import Budget, load_board
+from torpor.board import Budget, Memory, load_board
 from torpor.errors import BudgetError
 from torpor.footprint import Footprint, check_budget, picture, summary
 from torpor.footprint.callgraph import CallGraph, StackAnalysis, base_name, worst_case
 from torpor.footprint.mapfile import Piece, pieces
 from torpor.footprint.measure import part_of
+from torpor.footprint.ramcode import check_ram_code
 
 MAP = """\
 Discarded input sections
@@ -132,6 +133,21 @@ def test_a_frame_of_unknown_size_is_an_error() -> None:
         analysis(made).deepest("a")
     bounded = graph("a>b", a=8, b="16 bytes (dynamic,bounded)")
     assert analysis(bounded).deepest("a").bytes == 24
+
+
+RAM = Memory("ram", 0x20000000, 0x1000, functions=0x40000000)
+PLACES = {"erase": {0x20000101}, "wait": {0x40000100}, "memcpy": {0x101}, "main": {0x1}}
+
+
+@pytest.mark.parametrize("callee", ["memcpy", "__indirect_call", "nowhere"])
+def test_what_runs_from_ram_calls_nothing_in_the_flash(callee: str) -> None:
+    fine = ("main>flash.c:erase.constprop.0", "main>memcpy", "flash.c:erase.constprop.0>wait")
+    sizes = {"main": 8, "flash.c:erase.constprop.0": 8, "wait": 0}
+    check_ram_code(graph(*fine, **sizes), PLACES, RAM)
+    for caller in ("flash.c:erase.constprop.0", "wait"):
+        with pytest.raises(BudgetError, match="runs from RAM, and calls") as error:
+            check_ram_code(graph(*fine, f"{caller}>{callee}", **sizes), PLACES, RAM)
+        assert ("a pointer" if callee == "__indirect_call" else callee) in error.value.message
 
 
 def test_one_interrupt_comes_on_top_with_its_frame() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from torpor.errors import BudgetError
 
-_INDIRECT = "__indirect_call"
+INDIRECT = "__indirect_call"
 _NODE = re.compile(r'node: \{ title: "([^"]+)" label: "[^"]*?(?:(\d+) bytes \(([^)]+)\))?"')
 _EDGE = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 
@@ -130,7 +130,7 @@ class StackAnalysis:
     def _callees(self, function: str) -> set[str]:
         found: set[str] = set()
         for callee in self._graph.calls.get(function, ()):
-            found |= self._pointed_at(function) if callee == _INDIRECT else {callee}
+            found |= self._pointed_at(function) if callee == INDIRECT else {callee}
         return found - ({function} if base_name(function) in self._recursion else set())
 
     def _table(self, name: str) -> str:

@@ -13,10 +13,11 @@ from elftools.elf.elffile import ELFFile
 
 from torpor.board import Board
 from torpor.errors import BudgetError
-from torpor.footprint.callgraph import CallGraph, StackAnalysis, worst_case
+from torpor.footprint.callgraph import CallGraph, StackAnalysis, base_name, worst_case
 from torpor.footprint.calls import Calls
 from torpor.footprint.engine import EngineStack
 from torpor.footprint.mapfile import Piece, pieces
+from torpor.footprint.ramcode import check_ram_code
 from torpor.paths import FIRMWARE
 
 CALLS_TOML = FIRMWARE / "calls.toml"
@@ -88,14 +89,19 @@ def measure(  # noqa: PLR0917 - what is known of a program
         engine: what TensorFlow Lite Micro takes; None: our own engine runs the model.
 
     Raises:
-        BudgetError: the stack has no bound that could be found.
+        BudgetError: the stack has no bound that could be found, or a function that runs from RAM
+            calls one in the flash.
     """
+    graph = _graph(graphs)
     with elf.open("rb") as file:
         image = ELFFile(file)
         flash, ram = _sizes(image)
         symbols = _symbols(image)
+        places = _places(image)
     placed = list(pieces(map_text))
-    stack = _stack(graphs, set(symbols), board, calls, engine) if board.memory else None
+    stack = _stack(graph, set(symbols), board, calls, engine) if board.memory else None
+    if board.memory:
+        check_ram_code(graph, places, board.memory["ram"])
     model = symbols.get("torpor_plan", 0)
     return Footprint(
         flash_bytes=flash,
@@ -169,17 +175,30 @@ def _symbols(image: Any) -> dict[str, int]:
     return {symbol.name: symbol["st_size"] for symbol in table.iter_symbols()}
 
 
+def _places(image: Any) -> dict[str, set[int]]:
+    """Return the addresses of all functions by base name; bit 0 of some says Thumb."""
+    places: dict[str, set[int]] = {}
+    for symbol in image.get_section_by_name(".symtab").iter_symbols():
+        if symbol["st_info"]["type"] == "STT_FUNC":
+            places.setdefault(base_name(symbol.name), set()).add(symbol["st_value"])
+    return places
+
+
+def _graph(texts: Iterable[str]) -> CallGraph:
+    graph = CallGraph()
+    for text in texts:
+        graph.add(text)
+    return graph
+
+
 def _stack(
-    graphs: Iterable[str],
+    graph: CallGraph,
     linked: set[str],
     board: Board,
     calls: Calls | None,
     engine: EngineStack | None,
 ) -> Any:
     declared, core = tomllib.loads(CALLS_TOML.read_text(encoding="utf-8")), board.core
-    graph = CallGraph()
-    for text in graphs:
-        graph.add(text)
     own = calls.tables if calls else {}
     tables = ({**declared[t], **own.get(t, {})} for t in ("targets", "library", "recursion"))
     where = calls.where if calls else "firmware/calls.toml"
