@@ -19,6 +19,7 @@ from tests.chips.esp32c3 import Esp32C3
 from tests.chips.machine import Shape
 from tests.emulated.smp import Smp
 from tests.port.test_conformance import build
+from tests.support.boot_size import check_boot_size
 from torpor.board import load_board
 from torpor.board.layout import HEADER_BYTES
 from torpor.emulate import functions
@@ -297,3 +298,7 @@ def test_programs_use_no_register_and_no_instruction_that_the_core_lacks() -> No
         ).stdout
         assert set(re.findall(r"\tcsr[rwsc]\w*\t(?:\w+,)?(m\w+|0x\w+)", text)) <= CSRS
         assert not re.search(r"\t(fence\.i|amo\w+|lr\.w|sc\.w|f[ls]w)\b", text)
+
+
+def test_the_bootloader_is_small() -> None:
+    check_boot_size(BOARD, images().boot)

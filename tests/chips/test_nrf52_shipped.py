@@ -3,10 +3,12 @@
 """The firmware that ships for the nRF52840 DK, on the chip's model."""
 
 import numpy as np
+import pytest
 
 from tests.chips.nrf52 import Nrf52840
 from tests.chips.shipped import Wire, install
 from tests.emulated.updatable import MODEL, kit
+from tests.support.boot_size import check_boot_size
 from torpor.board import load_board
 from torpor.emulate import firmware
 from torpor.engine import Engine
@@ -15,6 +17,8 @@ from torpor.link import DeviceClient
 BOARD = load_board("nrf52840dk")
 CYCLES = 2  # that an instruction takes
 QUIET_S = 11  # without a byte, and the firmware sleeps deeply
+
+pytestmark = pytest.mark.xdist_group("shipped_nrf52")  # which share what is built
 
 
 def device() -> Nrf52840:
@@ -52,3 +56,7 @@ def test_what_sleeps_sleeps_deeply_after_ten_quiet_seconds_and_wakes() -> None:
     chip.machine.run(0.01)
     client = DeviceClient(Wire(chip), timeout=5)
     client.hello()
+
+
+def test_the_bootloader_is_small() -> None:
+    check_boot_size(BOARD, kit(BOARD.name).boot)

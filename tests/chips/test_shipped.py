@@ -14,6 +14,8 @@ from tests.emulated import updatable
 from tests.emulated.conftest import Reference
 from tests.emulated.smp import Interrupted, Smp
 from tests.emulated.updatable import Kit, Signed
+from tests.support.boot_size import check_boot_size
+from torpor.board import load_board
 from torpor.emulate import firmware
 from torpor.image.reasons import NUMBERS
 from torpor.link import DeviceClient
@@ -108,3 +110,7 @@ def test_a_firmware_that_hangs_is_replaced_by_the_confirmed_one() -> None:
     device.update(kit.hung)
     assert device.status() == (OLD, OLD)
     assert any(f"reason {NUMBERS['watchdog']}" in line for line in device.smp.said)
+
+
+def test_the_bootloader_is_small() -> None:
+    check_boot_size(load_board(BOARD), updatable.kit(BOARD).boot)
