@@ -80,6 +80,22 @@ def test_of_a_slot_that_looks_erased_only_the_beginning_is_erased(device: Device
     assert device.lib.flash_sim.operations - before == 2 + 32 // 4, "two blocks and a record"
 
 
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("blocks", [0, 1, 3, 5])
+def test_no_answer_takes_longer_than_it_may_whatever_the_slot_holds(
+    device: Device, blocks: int, step: int
+) -> None:
+    """What looks erased takes as long to erase as anything else."""
+    device.layout.erase_step = step
+    device.load(B, bytes(blocks * device.geometry.erase))
+    offset = device.ffi.new("uint32_t *")
+    while offset[0] < device.geometry.sizes[B]:
+        before = device.lib.flash_sim.operations
+        assert device.lib.upload_erase(device.update, device.upload, B, offset) == 0
+        assert device.lib.flash_sim.operations - before <= step
+    assert set(device.slot(B)) == {0xFF}
+
+
 def test_a_block_whose_erasing_was_cut_is_erased_again_even_if_it_looks_erased(
     device: Device,
 ) -> None:
