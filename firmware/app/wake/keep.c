@@ -71,6 +71,9 @@ static void keep(store_entry_t *entry)
 
 void keep_consider(const stage_result_t *result, uint32_t now_s)
 {
+    if (updates_busy()) { /* many chips are deaf while their flash is busy */
+        return;
+    }
     uint8_t score = result->scores[result->best];
     sample_why_t why = sampler_choose(&sampler, &wake_config.sampler, score);
     if (why == SAMPLE_NO) {
