@@ -6,19 +6,17 @@
 #include "app/console.h"
 
 #include "app/updates.h"
-#include "core/ring.h"
 #include "hal/uart.h"
 #include "wire/frame.h"
 
 _Static_assert(FRAME_MAX_PAYLOAD == WIRE_MAX_PAYLOAD, "frame.h and records.toml disagree");
 
-static ring_t received;
 static frame_decoder_t decoder;
 static wire_counters_t counters;
 
 void console_put(uint8_t byte)
 {
-    ring_put(&received, byte);
+    ring_put(&updates_ring, byte);
 }
 
 /* A frame whose payload is no request of this schema counts as dropped, like a damaged one. */
@@ -35,7 +33,7 @@ static bool take_frame(wire_request_t *request)
 bool console_receive(wire_request_t *request)
 {
     uint8_t byte;
-    while (ring_take(&received, &byte)) {
+    while (ring_take(&updates_ring, &byte)) {
         updates_receive(byte);
         frame_event_t event = frame_decode(&decoder, byte);
         if (event == FRAME_DROPPED) {
@@ -49,9 +47,14 @@ bool console_receive(wire_request_t *request)
 
 void console_send(const uint8_t *payload, size_t length)
 {
-    static uint8_t line[FRAME_LINE_BYTES(FRAME_MAX_PAYLOAD)];
-    if (length != 0) {
-        uart_write(line, frame_encode(payload, length, line));
+    uint8_t piece[FRAME_PIECE_BYTES];
+    frame_encoder_t encoder;
+    if (length == 0) {
+        return;
+    }
+    frame_begin(&encoder, payload, length);
+    for (size_t bytes; (bytes = frame_encode(&encoder, piece)) != 0;) {
+        uart_write(piece, bytes);
     }
 }
 
@@ -63,6 +66,6 @@ void console_print(text_t *text)
 
 wire_counters_t console_counters(void)
 {
-    counters.overrun = ring_lost(&received);
+    counters.overrun = ring_lost(&updates_ring);
     return counters;
 }

@@ -11,9 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/ring.h"
 #include "core/text.h"
 #include "hal/restart.h"
 #include "infer/infer.h"
+
+/* Received bytes that wait for console_receive(). Whatever the device is at, an inference or an
+ * erase, there is room for the longest request that a host may send meanwhile. */
+extern ring_t updates_ring;
 
 /* Finds out what runs; returns why the run before ended. Once, at start, before all else here. */
 restart_t updates_start(void);

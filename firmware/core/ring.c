@@ -5,8 +5,6 @@
  */
 #include "core/ring.h"
 
-_Static_assert((RING_BYTES & (RING_BYTES - 1)) == 0, "indices are masked");
-
 /* Keeps the compiler from moving the access to the byte over the access to the count. Enough on
  * one core: an interrupt sees its own core's accesses in program order. */
 static inline void compiler_barrier(void)
@@ -17,11 +15,11 @@ static inline void compiler_barrier(void)
 void ring_put(ring_t *ring, uint8_t byte)
 {
     uint32_t put = ring->put;
-    if (put - ring->taken == RING_BYTES) {
+    if (put - ring->taken == ring->size) {
         ring->lost = ring->lost + 1;
         return;
     }
-    ring->bytes[put & (RING_BYTES - 1)] = byte;
+    ring->bytes[put & (ring->size - 1)] = byte;
     compiler_barrier();
     ring->put = put + 1;
 }
@@ -33,7 +31,7 @@ bool ring_take(ring_t *ring, uint8_t *byte)
         return false;
     }
     compiler_barrier();
-    *byte = ring->bytes[taken & (RING_BYTES - 1)];
+    *byte = ring->bytes[taken & (ring->size - 1)];
     compiler_barrier();
     ring->taken = taken + 1;
     return true;

@@ -10,11 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define RING_BYTES 512 /* a power of two; one long line of the wire fits */
-
-/* All zero is an empty ring. Members are private. The counts run on and wrap at 2^32. */
+/* The caller gives it room; all else zero is an empty ring. The counts are private, run on and wrap
+ * at 2^32. */
 typedef struct {
-    uint8_t bytes[RING_BYTES];
+    uint8_t *bytes;
+    uint32_t size;           /* of them, a power of two */
     volatile uint32_t put;   /* written by the producer only */
     volatile uint32_t taken; /* written by the consumer only */
     volatile uint32_t lost;  /* written by the producer only */

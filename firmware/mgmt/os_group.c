@@ -28,9 +28,8 @@ static smp_result_t smp_os_reset(smp_t *smp, const cbor_field_t *fields, zcbor_s
 
 static smp_result_t smp_os_parameters(smp_t *smp, const cbor_field_t *fields, zcbor_state_t *reply)
 {
-    (void)smp;
     (void)fields;
-    return smp_replied(cbor_put_uint(reply, "buf_size", SMP_MESSAGE_BYTES) &&
+    return smp_replied(cbor_put_uint(reply, "buf_size", smp->request_bytes) &&
                        cbor_put_uint(reply, "buf_count", 1));
 }
 

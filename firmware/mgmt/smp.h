@@ -18,7 +18,7 @@
 #include "update/update.h"
 #include "update/upload.h"
 
-#define SMP_MESSAGE_BYTES 1024 /* of the buffer; clients leave room for length and CRC in it */
+#define SMP_MESSAGE_BYTES 1024 /* of the buffer */
 
 /* An upload that is over, in case that its last request comes again. */
 typedef struct {
@@ -35,6 +35,7 @@ typedef struct {
 typedef struct {
     /* Set by the caller; all else zero at first. */
     update_t *update;
+    uint32_t request_bytes; /* of a request with its length and CRC: what clients are told */
     update_accept_t accept; /* for models */
     void *context;          /* of `accept` */
     /* What the last request asks for once its answer is sent. The caller does it and clears it. */

@@ -17,6 +17,8 @@
 
 #include "wire/crc16.h"
 
+#define PIECE_GROUPS ((FRAME_PIECE_BYTES - 3) / 4)
+
 enum { SKIP, MARKED, BODY, ENDING };
 
 static void begin(frame_decoder_t *decoder)
@@ -86,31 +88,53 @@ frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte)
     return FRAME_NONE;
 }
 
-/* Byte `index` of the payload followed by its CRC. */
-static uint8_t frame_byte(const uint8_t *payload, size_t length, uint16_t crc, size_t index)
+void frame_begin(frame_encoder_t *encoder, const uint8_t *payload, size_t length)
 {
-    if (index < length) {
-        return payload[index];
-    }
-    return (uint8_t)(index == length ? crc >> 8 : crc);
+    *encoder = (frame_encoder_t){
+        .payload = payload,
+        .length = length,
+        .crc = crc16_update(0, payload, length),
+    };
 }
 
-size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line)
+/* Byte `index` of the payload followed by its CRC. */
+static uint8_t frame_byte(const frame_encoder_t *encoder, size_t index)
 {
-    uint16_t crc = crc16_update(0, payload, length);
-    size_t total = length + FRAME_CRC_BYTES;
-    uint8_t *out = line;
-    *out++ = FRAME_MARK_0;
-    *out++ = FRAME_MARK_1;
-    for (size_t i = 0; i < total;) {
+    if (index < encoder->length) {
+        return encoder->payload[index];
+    }
+    return (uint8_t)(index == encoder->length ? encoder->crc >> 8 : encoder->crc);
+}
+
+/* Takes up to three bytes of payload and CRC. */
+static uint32_t take_group(frame_encoder_t *encoder, uint8_t bytes[3])
+{
+    uint32_t count = 0;
+    while (count < 3 && encoder->next < encoder->length + FRAME_CRC_BYTES) {
+        bytes[count++] = frame_byte(encoder, encoder->next++);
+    }
+    return count;
+}
+
+size_t frame_encode(frame_encoder_t *encoder, uint8_t piece[FRAME_PIECE_BYTES])
+{
+    size_t end = encoder->length + FRAME_CRC_BYTES;
+    uint8_t *out = piece;
+    if (encoder->next > end) {
+        return 0;
+    }
+    if (encoder->next == 0) {
+        *out++ = FRAME_MARK_0;
+        *out++ = FRAME_MARK_1;
+    }
+    for (uint32_t group = 0; group < PIECE_GROUPS && encoder->next < end; group++) {
         uint8_t bytes[3];
-        uint32_t count = 0;
-        while (count < 3 && i < total) {
-            bytes[count++] = frame_byte(payload, length, crc, i++);
-        }
-        base64_put(bytes, count, out);
+        base64_put(bytes, take_group(encoder, bytes), out);
         out += 4;
     }
-    *out++ = '\n';
-    return (size_t)(out - line);
+    if (encoder->next == end) {
+        encoder->next++;
+        *out++ = '\n';
+    }
+    return (size_t)(out - piece);
 }

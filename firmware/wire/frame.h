@@ -24,8 +24,7 @@
 #define FRAME_MAX_PAYLOAD 384 /* limits.payload of records.toml */
 #define FRAME_CRC_BYTES   2
 
-/* Length of the whole line of a payload of n bytes. */
-#define FRAME_LINE_BYTES(n) (2 + ((n) + FRAME_CRC_BYTES + 2) / 3 * 4 + 1)
+#define FRAME_PIECE_BYTES 64 /* of a line, which is written in pieces */
 
 typedef enum {
     FRAME_NONE,    /* nothing to do yet */
@@ -44,8 +43,19 @@ typedef struct {
 /* Takes one received byte. */
 frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte);
 
-/* Writes the line of `payload` (1 <= length <= FRAME_MAX_PAYLOAD) to `line`, which has room for
- * FRAME_LINE_BYTES(length) bytes; returns how many that is. */
-size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
+/* A line that is being written. All private. */
+typedef struct {
+    const uint8_t *payload;
+    size_t length;
+    size_t next; /* byte of payload and CRC; behind them: the line is complete */
+    uint16_t crc;
+} frame_encoder_t;
+
+/* Begins the line of `payload` (1 <= length <= FRAME_MAX_PAYLOAD), which stays until it is
+ * written. */
+void frame_begin(frame_encoder_t *encoder, const uint8_t *payload, size_t length);
+
+/* Writes the next piece of the line and returns its length; 0: that was all. */
+size_t frame_encode(frame_encoder_t *encoder, uint8_t piece[FRAME_PIECE_BYTES]);
 
 #endif

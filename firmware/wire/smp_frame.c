@@ -23,7 +23,7 @@
 #define MORE_0       0x04
 #define MORE_1       0x14
 #define LENGTH_BYTES 2
-#define LINE_GROUPS  ((SMP_FRAME_LINE_BYTES - 3) / 4)
+#define LINE_GROUPS  (SMP_FRAME_LINE_FRAME / 3)
 
 enum { SKIP, FIRST, MORE, BODY, ENDING };
 

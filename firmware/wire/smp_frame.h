@@ -27,7 +27,11 @@
 #include "wire/frame.h"
 
 #define SMP_FRAME_LINE_BYTES 127 /* of the lines that are written, marker and LF among them */
+#define SMP_FRAME_LINE_FRAME 93  /* bytes that such a line carries */
 #define SMP_FRAME_CRC_BYTES  2
+
+/* A message that has so many bytes with its length and CRC has lines that fit into n bytes. */
+#define SMP_FRAME_FITS(n) ((n) / SMP_FRAME_LINE_BYTES * SMP_FRAME_LINE_FRAME)
 
 /* A decoder between lines has buffer and size set, by the caller, all else zero. */
 typedef struct {

@@ -20,6 +20,8 @@ def board_header(board: Board) -> str:
                 facts[f"BOARD_{table}_{key}".upper()] = value
     if board.slots and board.slots.window is not None:
         facts["BOARD_SLOTS_WINDOW"] = board.slots.window
+    if board.slots:
+        facts["BOARD_SLOTS_RECEIVE"] = board.slots.receive
     if board.core.architecture == "cortexm":
         facts |= _vectors(board)
     lines = "".join(f"#define {name} {value:#x}u\n" for name, value in facts.items())

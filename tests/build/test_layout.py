@@ -115,6 +115,8 @@ def test_the_counts_of_slots_are_those_of_the_firmware() -> None:
         ),
         ("boot", "0", "'slots.boot' is 0x0", "at most 0x40000"),
         ("boot", "0x40400", "'slots.boot' is 0x40400", "at most 0x40000"),
+        ("receive", "1000", "'slots.receive' is 1000", "a power of two, from 512 on"),
+        ("receive", "256", "'slots.receive' is 256", "a power of two, from 512 on"),
     ],
 )
 def test_a_layout_that_cannot_be_is_refused_with_the_key(

@@ -28,7 +28,9 @@ DECLARATIONS = """
     uint16_t crc16_update(uint16_t crc, const void *bytes, size_t length);
     uint32_t crc32_update(uint32_t crc, const void *bytes, size_t length);
 
-    typedef struct { uint8_t bytes[512]; uint32_t put; uint32_t taken; uint32_t lost; } ring_t;
+    typedef struct {
+        uint8_t *bytes; uint32_t size; uint32_t put; uint32_t taken; uint32_t lost;
+    } ring_t;
     void ring_put(ring_t *ring, uint8_t byte);
     bool ring_take(ring_t *ring, uint8_t *byte);
     uint32_t ring_lost(const ring_t *ring);
@@ -47,7 +49,11 @@ DECLARATIONS = """
         uint8_t payload[386]; uint16_t length; uint8_t state; base64_t base64;
     } frame_decoder_t;
     int frame_decode(frame_decoder_t *decoder, uint8_t byte);
-    size_t frame_encode(const uint8_t *payload, size_t length, uint8_t *line);
+    typedef struct {
+        const uint8_t *payload; size_t length; size_t next; uint16_t crc;
+    } frame_encoder_t;
+    void frame_begin(frame_encoder_t *encoder, const uint8_t *payload, size_t length);
+    size_t frame_encode(frame_encoder_t *encoder, uint8_t *piece);
 
     typedef struct {
         uint8_t *buffer; uint32_t size; uint32_t length; uint32_t expected; uint32_t received;
@@ -69,6 +75,8 @@ DECLARATIONS = """
     bool loop_pending(const loop_t *loop);
     void loop_dispatch(loop_t *loop);
 
+    uint32_t shim_fits(uint32_t bytes);
+    extern uint8_t shim_room[512];
     extern uint8_t shim_sent[65536];
     extern uint32_t shim_sent_length;
     extern uint32_t shim_ticks;

@@ -11,15 +11,24 @@
 #include "hal/clock.h"
 #include "hal/cpu.h"
 #include "hal/uart.h"
+#include "wire/smp_frame.h"
 
 const board_t board = {.name = "shim", .timer_hz = 1000, .trial_ms = 5000};
 
+uint8_t shim_room[512]; /* of a ring */
 uint8_t shim_sent[1 << 16];
 uint32_t shim_sent_length;
 uint32_t shim_ticks;
 uint32_t shim_handled[32];
 uint32_t shim_handled_count;
 loop_t shim_loop;
+
+uint32_t shim_fits(uint32_t bytes);
+
+uint32_t shim_fits(uint32_t bytes)
+{
+    return SMP_FRAME_FITS(bytes);
+}
 
 void uart_write(const void *bytes, size_t length)
 {

@@ -20,6 +20,7 @@ from torpor.powercut import library
 from torpor.wire import framing, records
 
 ARENA = 512
+RECEIVE = 2048
 FACTORY = copy_plan(8)
 BASE = 0x10000
 BOARD = b"shim"
@@ -44,6 +45,8 @@ def build_slots(folder: Path) -> tuple[Any, Path]:
     """Build bootloader and firmware with room for its plan; return (ffi, library)."""
     here = Path(__file__).parent
     made = [p for p in generate(folder, b"", ["COPY"], ARENA) if p.name != "plan.c"]
+    config = f"#define BOARD_SLOTS_RECEIVE {RECEIVE}u\n"
+    (folder / "gen" / "board_config.h").write_text(config)
     sources = [
         *(path for path in portable_sources("copy.c") if path.parent.name != "alone"),
         *sorted((FIRMWARE / "app" / "slots").glob("*.c")),
@@ -176,6 +179,11 @@ class SlotsDevice:
         """Let bytes arrive; return what is sent until it sleeps or restarts."""
         self.c.shim_receive(data, len(data))
         return self.take()
+
+    def miss(self, data: bytes) -> None:
+        """Let bytes arrive while the device is at something else."""
+        for byte in data:
+            self.c.console_put(byte)
 
     def take(self) -> bytes:
         """Return what was sent, and forget it."""

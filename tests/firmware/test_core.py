@@ -4,6 +4,7 @@
 
 import zlib
 from collections import deque
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,12 @@ RING_BYTES = 512
 TEXT_BYTES = 96
 
 
+def new_ring(firmware: Library, **counts: int) -> Any:
+    """Return a ring of `RING_BYTES`."""
+    room = {"bytes": firmware.c.shim_room, "size": RING_BYTES}
+    return firmware.ffi.new("ring_t *", room | counts)
+
+
 def take_all(firmware: Library, ring: object) -> bytes:
     byte = firmware.ffi.new("uint8_t *")
     out = bytearray()
@@ -24,11 +31,11 @@ def take_all(firmware: Library, ring: object) -> bytes:
 
 
 def test_an_empty_ring_gives_nothing(firmware: Library) -> None:
-    assert take_all(firmware, firmware.ffi.new("ring_t *")) == b""
+    assert take_all(firmware, new_ring(firmware)) == b""
 
 
 def test_a_full_ring_counts_what_it_loses_and_keeps_the_oldest(firmware: Library) -> None:
-    ring = firmware.ffi.new("ring_t *")
+    ring = new_ring(firmware)
     for i in range(RING_BYTES + 3):
         firmware.c.ring_put(ring, i & 0xFF)
     assert firmware.c.ring_lost(ring) == 3
@@ -38,7 +45,7 @@ def test_a_full_ring_counts_what_it_loses_and_keeps_the_oldest(firmware: Library
 
 
 def test_the_ring_works_across_the_wrap_of_its_counts(firmware: Library) -> None:
-    ring = firmware.ffi.new("ring_t *", {"put": 2**32 - 2, "taken": 2**32 - 2})
+    ring = new_ring(firmware, put=2**32 - 2, taken=2**32 - 2)
     for value in b"abcd":
         firmware.c.ring_put(ring, value)
     assert take_all(firmware, ring) == b"abcd"
@@ -47,7 +54,7 @@ def test_the_ring_works_across_the_wrap_of_its_counts(firmware: Library) -> None
 
 @given(st.lists(st.one_of(st.binary(min_size=1, max_size=300), st.integers(1, 300))))
 def test_the_ring_is_a_bounded_queue(firmware: Library, steps: list[bytes | int]) -> None:
-    ring, byte = firmware.ffi.new("ring_t *"), firmware.ffi.new("uint8_t *")
+    ring, byte = new_ring(firmware), firmware.ffi.new("uint8_t *")
     model: deque[int] = deque()
     lost = 0
     for step in steps:

@@ -16,6 +16,7 @@ from torpor.wire import framing
 VECTORS = tomllib.loads((ROOT / "tests" / "vectors" / "framing.toml").read_text())
 TAKEN, DROPPED = 1, 2
 MAX_PAYLOAD = framing.MAX_PAYLOAD
+PIECE = 64
 
 
 def decode(firmware: Library, stream: bytes) -> tuple[list[bytes], int]:
@@ -31,10 +32,16 @@ def decode(firmware: Library, stream: bytes) -> tuple[list[bytes], int]:
 
 
 def encode(firmware: Library, payload: bytes) -> bytes:
-    line = firmware.ffi.new("uint8_t[]", framing.MAX_LINE + 8)
-    length = firmware.c.frame_encode(payload, len(payload), line)
-    assert bytes(line[length : framing.MAX_LINE + 8]) == bytes(framing.MAX_LINE + 8 - length)
-    return bytes(firmware.ffi.buffer(line, length))
+    encoder = firmware.ffi.new("frame_encoder_t *")
+    kept = firmware.ffi.new("uint8_t[]", payload)
+    piece = firmware.ffi.new("uint8_t[]", PIECE + 8)
+    firmware.c.frame_begin(encoder, kept, len(payload))
+    line = b""
+    while length := firmware.c.frame_encode(encoder, piece):
+        assert length <= PIECE
+        assert bytes(piece[PIECE : PIECE + 8]) == bytes(8)
+        line += bytes(firmware.ffi.buffer(piece, length))
+    return line
 
 
 def twin(stream: bytes) -> tuple[list[bytes], int]:

@@ -424,6 +424,20 @@ def test_a_model_without_room_is_refused(device: SlotsDevice) -> None:
 # One wire
 
 
+def test_what_comes_while_the_device_is_at_something_else_is_there_afterwards(
+    device: SlotsDevice,
+) -> None:
+    longest = exchange(device, 0, 6, write=False)["buf_size"] - 4
+    text = "x" * (longest - len(request(0, 0, {"d": "x" * 900})) + 900)
+    message = framed(request(0, 0, {"d": text}))
+    pings = [framing.encode_frame(records.encode(records.Ping(seq))) for seq in range(1, 13)]
+    device.miss(b"".join(pings) + message)
+    sent = device.receive(b"\n")
+    (answer,) = messages_in(sent)
+    assert (len(request(0, 0, {"d": text})), cbor2.loads(answer[8:])) == (longest, {"r": text})
+    assert [hello.seq for hello in records_in(sent)] == list(range(1, 13))
+
+
 def test_requests_of_both_kinds_are_answered_in_their_order(device: SlotsDevice) -> None:
     frame = framing.encode_frame(records.encode(records.Ping(1)))
     echo = framed(request(0, 0, {"d": "x" * 200}))

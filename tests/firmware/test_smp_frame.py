@@ -120,6 +120,12 @@ def test_a_carriage_return_before_the_end_of_a_line_is_ignored(firmware: Library
     assert decode(firmware, stream) == Decoded([bytes(200)], 0)
 
 
+@pytest.mark.parametrize("room", [512, 1024, 2048])
+def test_what_fits_into_a_number_of_bytes_has_lines_that_do(firmware: Library, room: int) -> None:
+    frame = firmware.c.shim_fits(room)
+    assert room - LINE < len(b"".join(sent(bytes(frame - 4)))) <= room
+
+
 # On a wire with other things
 
 others = st.one_of(

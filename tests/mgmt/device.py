@@ -16,6 +16,7 @@ from tests.update.device import A, Geometry
 from torpor.plan.layout import OPCODES
 
 MESSAGE = 1024
+TOLD = 744
 ARENA = 256
 ALIGN = 64
 HASH_OFFSET = 4  # of the SHA-256 within its TLV
@@ -61,9 +62,10 @@ class Device(base.Device):
         self.ffi.memmove(memory, self.memory, self.geometry.total)
         self.memory = self.ffi.cast(f"uint8_t(*)[{self.geometry.total}]", memory)[0]
         self.lib.flash_sim.bytes = memory
-        self._arena = self.ffi.new("uint8_t[]", self.arena_bytes + ALIGN)
+        self._arena = self.ffi.new("uint8_t[]", self.arena_bytes + 3 * ALIGN)
         self._plan = self.ffi.new("uint8_t[]", 4096)
-        self.arena = self._arena + -int(self.ffi.cast("uintptr_t", self._arena)) % ALIGN
+        start = -int(self.ffi.cast("uintptr_t", self._arena)) % (2 * ALIGN)
+        self.arena = self._arena + start + ALIGN  # by chance it has no larger alignment
         self.factory = self.first_factory
         self.lib.faulty_reset()
         self.models = self.ffi.new("models_t *")
@@ -84,6 +86,7 @@ class Device(base.Device):
         self.models.factory = {"bytes": start, "length": len(self.factory)}
         self.smp = self.ffi.new("smp_t *")
         self.smp.update = self.update
+        self.smp.request_bytes = TOLD
         self.smp.accept = self.ffi.addressof(self.lib, "models_accept")
         self.smp.context = self.models
 

@@ -16,7 +16,7 @@ from smpclient.requests.file_management import FileDownload
 from smpclient.requests.image_management import ImageErase, ImageStatesRead, ImageStatesWrite
 from smpclient.requests.os_management import EchoWrite, MCUMgrParametersRead, ResetWrite
 
-from tests.mgmt.device import Device, copy_plan, image_hash, installed
+from tests.mgmt.device import TOLD, Device, copy_plan, image_hash, installed
 from tests.support import images
 from tests.update.device import FIRMWARE, M0, M1, M2, MODEL, NONE, A, B, Geometry, reason
 from torpor.update import messages
@@ -124,10 +124,10 @@ def test_an_echo_of_nothing_is_invalid(device: Device) -> None:
     assert device.exchange(0, 0, {}, write=True) == {"rc": MGMT_ERR.EINVAL}
 
 
-def test_the_parameters_are_those_of_the_buffer(device: Device) -> None:
+def test_the_parameters_are_those_of_the_application(device: Device) -> None:
     answer = device.ask(MCUMgrParametersRead())
-    assert (answer.buf_size, answer.buf_count) == (1024, 1)
-    assert device.exchange(0, 6, b"") == {"buf_size": 1024, "buf_count": 1}
+    assert (answer.buf_size, answer.buf_count) == (TOLD, 1)
+    assert device.exchange(0, 6, b"") == {"buf_size": TOLD, "buf_count": 1}
 
 
 def test_a_reset_is_answered_and_left_to_the_application(device: Device) -> None:

@@ -203,6 +203,9 @@ trace_counts_t trace_counts(void)
 
 /* ---- what app/alone or app/slots would do */
 
+static uint8_t received[512];
+ring_t updates_ring = {.bytes = received, .size = sizeof received};
+
 restart_t updates_start(void)
 {
     return shim_restart;

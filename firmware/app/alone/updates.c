@@ -7,6 +7,9 @@
 
 #include "app/model.h"
 
+static uint8_t received[512]; /* the longest request of records.toml takes 455 as a line */
+ring_t updates_ring = {.bytes = received, .size = sizeof received};
+
 restart_t updates_start(void)
 {
     return restart_take();

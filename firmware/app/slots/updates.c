@@ -9,6 +9,7 @@
 #include "app/model.h"
 #include "app/report.h"
 #include "app/session.h"
+#include "gen/board_config.h"
 #include "hal/board.h"
 #include "hal/clock.h"
 #include "hal/cpu.h"
@@ -20,8 +21,16 @@
 #include "update/end.h"
 #include "wire/smp_frame.h"
 
+/* Of a request with its length and CRC, so that all its lines have room in the ring. */
+#define REQUEST_BYTES                                                                              \
+    (SMP_FRAME_FITS(BOARD_SLOTS_RECEIVE) < SMP_MESSAGE_BYTES ? SMP_FRAME_FITS(BOARD_SLOTS_RECEIVE) \
+                                                             : SMP_MESSAGE_BYTES)
+
 #define BUSY_SECONDS     1  /* after a request */
 #define DRAIN_PER_SECOND 50 /* 20 ms: some bytes of the slowest UART */
+
+static uint8_t received[BOARD_SLOTS_RECEIVE];
+ring_t updates_ring = {.bytes = received, .size = sizeof received};
 
 static handoff_t handoff;
 static update_t update;
@@ -64,7 +73,10 @@ restart_t updates_start(void)
         .arena_bytes = model_arena_bytes,
         .on_failure = print_unusable,
     };
-    smp = (smp_t){.update = &update, .accept = models_accept, .context = &models};
+    smp = (smp_t){.update = &update,
+                  .request_bytes = REQUEST_BYTES,
+                  .accept = models_accept,
+                  .context = &models};
     return handoff.restart;
 }
 

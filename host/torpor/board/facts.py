@@ -99,6 +99,7 @@ class Slots:
     model_size: int
     journal_block: int | None = None  # of its erase blocks, where they are smaller than others
     window: int | None = None  # links = 1: where an MMU shows the slot that runs, as code
+    receive: int = 2048  # bytes of an image's receive buffer; requests are as long as it allows
 
 
 @dataclass(frozen=True)

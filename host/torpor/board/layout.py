@@ -18,6 +18,7 @@ RECORDS_BYTES = 1024
 _FIRMWARE_SLOTS, _MODEL_SLOTS = 2, 3  # as in firmware/update/layout.h
 _LARGEST_UNIT = 32
 _SMALLEST = 0x800
+_RECEIVE_MIN = 512  # four lines of SMP
 _SCENE_ALIGN = 4
 _SAMPLES_BLOCKS = 2
 _CHECKSUM_BYTES = 4  # at the end of a second stage
@@ -228,6 +229,10 @@ def _check_counts(file: str, slots: Slots) -> None:
     ):
         if len(offsets) != count:
             raise UsageError(f"{file}: 'slots.{key}' has {len(offsets)} offsets", f"{count}")
+    if slots.receive < _RECEIVE_MIN or slots.receive & (slots.receive - 1):
+        raise UsageError(
+            f"{file}: 'slots.receive' is {slots.receive}", f"a power of two, from {_RECEIVE_MIN} on"
+        )
 
 
 def _check_journal_block(file: str, block: int, flash: Flash) -> None:
