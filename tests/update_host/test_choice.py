@@ -237,6 +237,18 @@ def test_going_back_means_the_model_that_was_used_last_before() -> None:
     assert choose_back(made, MODEL, 2, {2: 5, 3: 9, 4: 7}) == 2
 
 
+def test_nobody_goes_back_to_what_was_rejected_unless_by_its_slot() -> None:
+    state = replace(IDLE, running=3, confirmed=3, rejected=frozenset({4}))
+    last_used = {2: 5, 3: 9, 4: 7}
+    made = device(model=state, images=models(2, 3, 4))
+    assert choose_back(made, MODEL, None, last_used) == 2
+    assert choose_back(made, MODEL, 4, last_used) == 4
+    made = device(model=state, images=models(3, 4))
+    with pytest.raises(UsageError, match="tried and rejected") as caught:
+        choose_back(made, MODEL, None, last_used)
+    assert "--model-slot 2 tries it again" in caught.value.hint
+
+
 @pytest.mark.parametrize(("wish", "words"), [(None, "another slot"), (1, "slot B")])
 def test_there_may_be_nothing_to_go_back_to(wish: int | None, words: str) -> None:
     with pytest.raises(UsageError, match=f"no firmware to go back to in {words}"):

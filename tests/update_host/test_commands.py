@@ -181,10 +181,12 @@ def test_what_was_rejected_can_be_tried_again_without_sending_it(
 ) -> None:
     it.outcomes["1.1.0"] = "self_test"
     assert torpor("update", pair, "--port", socket.name).returncode == 1
+    done = torpor("update", "--back", "--port", socket.name)
+    assert_quiet_failure(done, 2, "1.1.0 in slot B is no version to go back to", "--slot B tries")
     it.outcomes.clear()
     done = torpor("update", pair, "--port", socket.name)
     assert done.returncode == 0, done.stderr
-    assert "1.1.0 is in slot B already" in done.stderr
+    assert "1.1.0 is in slot B already, where it was tried and rejected" in done.stderr
     assert it.kinds().count("upload") == 1
 
 
@@ -459,8 +461,8 @@ def test_without_a_compiler_the_device_alone_checks_a_plan(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"board": b"other"}, ["made for another board", "it is for other, this is toy"]),
-        ({"payload": bytes(90_000)}, ["larger than the slot"]),
+        ({"board": b"other"}, ["another board: it is for other, this is toy", "board=toy"]),
+        ({"payload": bytes(90_000)}, ["larger than the slot", "a smaller model"]),
         ({"key": images.key(1)}, ["signed with another key: it names", "torpor keys show"]),
     ],
     ids=["board", "size", "key"],

@@ -54,6 +54,12 @@ def test_a_slot_that_receives_a_file_says_how_far_it_is() -> None:
     assert interrupted.words(3) == ["upload incomplete"]
 
 
+def test_a_slot_whose_rejected_image_is_overwritten_is_not_rejected() -> None:
+    rejected = replace(IDLE, rejected=frozenset({3}))
+    assert status(model=rejected).words(3) == ["free"]
+    assert status(model=rejected, transfer=Transfer(3, 1000, 180)).words(3) == ["receiving, 18 %"]
+
+
 def test_a_file_that_has_arrived_is_not_received_any_more() -> None:
     assert status(transfer=Transfer(2, 1000, 0)).words(2) == ["ready"]  # after a restart
     confirmed = replace(IDLE, running=2, confirmed=2)

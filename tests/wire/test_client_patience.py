@@ -199,6 +199,30 @@ def test_a_port_that_cannot_be_opened_has_a_hint(target: str) -> None:
     assert "plugged in" in error.value.hint
 
 
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("/nowhere/tty", "No such file or directory"),
+        ("/dev/null", "no serial port"),
+        ("socket://localhost:1", "Connection refused"),
+    ],
+)
+def test_a_port_that_cannot_be_opened_says_why_in_a_few_words(target: str, why: str) -> None:
+    with pytest.raises(DeviceError) as error:
+        open_transport(target)
+    assert error.value.message == f"cannot open {target}: {why}"
+
+
+def test_a_serial_port_that_is_unplugged_says_so() -> None:
+    master, slave = os.openpty()
+    port = SerialTransport(os.ttyname(slave))
+    os.close(slave)
+    os.close(master)
+    with pytest.raises(DeviceError, match="unplugged, or another program reads"):
+        port.read(1.0)
+    port.close()
+
+
 def test_a_serial_port_that_was_closed_under_us_is_an_error_and_closes_again() -> None:
     master, slave = os.openpty()
     port = SerialTransport(os.ttyname(slave))

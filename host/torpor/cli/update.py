@@ -131,7 +131,9 @@ def _install(
     image = SlotImage(str(chosen.file.image.version), chosen.file.image.hash)
     begin, sent, outcome = time.monotonic(), 0, None
     if chosen.step != "send":
-        _tell(f"{image.version} is in {slot_name(chosen.slot)} already")
+        was_rejected = chosen.slot in status.component(chosen.slot).rejected
+        words = ", where it was tried and rejected" if was_rejected else ""
+        _tell(f"{image.version} is in {slot_name(chosen.slot)} already{words}")
         outcome = _try_what_is_there(updater, chosen, image, args)
     if outcome is None:
         sent = _send(updater, chosen)

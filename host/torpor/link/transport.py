@@ -7,6 +7,7 @@ import errno
 import os
 import select
 import socket
+import termios
 import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -22,6 +23,11 @@ AWAKE_S = 5.0
 """That a device listens closely after a byte has come; app/wake does for ten."""
 WAKE_S = 0.01
 """That it may take to wake: firmware/hal/cpu.h."""
+_WORDS = {
+    errno.EIO: "unplugged, or another program reads from it",
+    errno.ENOTTY: "no serial port",
+}
+"""What the system says less well."""
 _T = TypeVar("_T")
 
 
@@ -105,7 +111,7 @@ class SerialTransport:
                 raise DeviceError(
                     f"{url} is used by another command", "wait for it, or end it"
                 ) from None
-            raise DeviceError(f"cannot open {url}: {_why(error)}", _others()) from None
+            raise DeviceError(f"cannot open {url}: {_why(error)}", _hint(url)) from None
 
     def read(self, timeout: float) -> bytes:
         """See `Transport.read`."""
@@ -135,17 +141,22 @@ class SerialTransport:
         try:
             return action()
         except (serial.SerialException, OSError, TypeError) as error:  # TypeError: closed under us
-            raise DeviceError(f"{self._name}: {error}") from None
+            raise DeviceError(f"{self._name}: {_why(error)}") from None
 
 
 def _why(error: Exception) -> str:
     """Return what the system says, without what pyserial wraps around it."""
-    number = getattr(error, "errno", None)
-    return os.strerror(number) if number else str(error)
+    for told in (error.__context__, error):
+        number = told.args[0] if isinstance(told, OSError | termios.error) and told.args else 0
+        if isinstance(number, int) and number:
+            return _WORDS.get(number) or getattr(told, "strerror", "") or os.strerror(number)
+    return _WORDS[errno.EIO] if "returned no data" in str(error) else str(error)
 
 
-def _others() -> str:
+def _hint(url: str) -> str:
     """Return what to look at when a port cannot be opened, with the ports that there are."""
+    if url.startswith(("socket://", "rfc2217://")):
+        return "does a program listen there?"
     found = ", ".join(sorted(port.device for port in list_ports.comports()))
     hint = "is the device plugged in, and the port yours to use?"
     return f"{hint} ports here: {found}" if found else hint

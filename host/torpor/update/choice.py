@@ -13,12 +13,15 @@ from torpor.update.files import UpdateFile
 from torpor.update.state import (
     COMPONENTS,
     FIRMWARE,
+    MODEL,
     SLOTS,
     Status,
     component_of,
     short_name,
     slot_name,
 )
+
+_SIGN = "torpor image sign --key signs it anew; torpor keys show says what is in a key file"
 
 
 @dataclass(frozen=True)
@@ -81,17 +84,19 @@ def check(file: UpdateFile, status: Status) -> None:
     component, image = status.components[file.component], file.image
     size = max(status.slots[slot].size for slot in SLOTS[file.component])
     if image.board is not None and image.board != status.board:
-        raise _unfit(file, "board", f"it is for {image.board}, this is {status.board}")
+        wanted = f"scons board={status.board} image"
+        raise _unfit(file, "board", f"it is for {image.board}, this is {status.board}", wanted)
     if len(file.data) > size - TRAILER_BYTES:
         room = f"{len(file.data):,} bytes, {size - TRAILER_BYTES:,} fit"
-        raise _unfit(file, "size", room)
+        raise _unfit(file, "size", room, "a smaller model, or larger slots in board.toml")
     if image.counter < component.counter:
-        raise _unfit(file, "counter", f"{image.counter} < {component.counter}")
+        wanted = f"scons counter={component.counter} ..., or torpor image sign --counter"
+        raise _unfit(file, "counter", f"{image.counter} < {component.counter}", wanted)
     if file.is_development != status.development:
-        raise _unfit(file, "key", _key_words(status.development))
-    if status.key_hash not in (b"", file.image.key_hash):
-        named, wanted = file.image.key_hash.hex()[:16], status.key_hash.hex()[:16]
-        raise _unfit(file, "key", f"it names {named}, the device takes {wanted} (torpor keys show)")
+        raise _unfit(file, "key", _key_words(status.development), _SIGN)
+    if status.key_hash not in (b"", image.key_hash):
+        named, wanted = image.key_hash.hex()[:16], status.key_hash.hex()[:16]
+        raise _unfit(file, "key", f"it names {named}, the device takes {wanted}", _SIGN)
 
 
 def check_fit(file: UpdateFile, firmware: Iterable[tuple[str, Capability]]) -> None:
@@ -127,20 +132,34 @@ def choose_back(
         last_used: number of the last event about a slot: the newest of the others is taken.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or only what was rejected, which has to be asked for by its slot.
     """
     _refuse_busy(status, component)
     state = status.components[component]
     others = [slot for slot in SLOTS[component] if slot in status.images and slot != state.running]
     if wish is not None:
         others = [slot for slot in others if slot == wish]
-    if not others:
+    sound = [slot for slot in others if wish is not None or slot not in state.rejected]
+    if others and not sound:
+        raise _only_rejected(status, others[0])
+    if not sound:
         where = "another slot" if wish is None else slot_name(wish)
         raise UsageError(
             f"there is no {COMPONENTS[component]} to go back to in {where}",
             "torpor slots shows what is there",
         )
-    return max(others, key=lambda slot: last_used.get(slot, -1))
+    return max(sound, key=lambda slot: last_used.get(slot, -1))
+
+
+def _only_rejected(status: Status, slot: int) -> UsageError:
+    version, name = status.images[slot].version, slot_name(slot)
+    option = f"--slot {short_name(slot)}"
+    if component_of(slot) == MODEL:
+        option = f"--model-slot {SLOTS[MODEL].index(slot)}"
+    return UsageError(
+        f"{version} in {name} is no version to go back to: it was tried and rejected",
+        f"torpor history says why; {option} tries it again",
+    )
 
 
 def _key_words(development: bool) -> str:
@@ -149,8 +168,8 @@ def _key_words(development: bool) -> str:
     return "the device does not take the development key, which is public"
 
 
-def _unfit(file: UpdateFile, name: str, detail: str) -> ImageError:
-    return ImageError(f"{file.path}: {reason(NUMBERS[name]).sentence}: {detail}")
+def _unfit(file: UpdateFile, name: str, detail: str, hint: str) -> ImageError:
+    return ImageError(f"{file.path}: {reason(NUMBERS[name]).sentence}: {detail}", hint)
 
 
 def _already_there(files: Sequence[UpdateFile], status: Status, wish: int | None) -> Choice | None:

@@ -179,7 +179,7 @@ class Status:
         if slot == state.trial:
             tried = f", attempt {state.attempts} of {ATTEMPTS}" if state.attempts else ""
             yield f"on trial{tried}"
-        if slot in state.rejected:
+        if slot in state.rejected and slot in self.images:  # it may be overwritten by now
             yield "rejected"
         if self._is_receiving(slot) and self.transfer:
             share = 100 * self.transfer.offset // max(self.transfer.length, 1)
