@@ -344,7 +344,7 @@ def test_erasing_goes_on_when_it_is_asked_for_again(opened: tuple[Any, Any], ste
     device.layout.erase_step = step
     for _ in range(2):  # what has come since the last time goes too
         device.load(B, bytes(8 * 512))
-        dirty = []
+        dirty: list[int] = []
         while not dirty or dirty[-1]:
             assert device.exchange(1, 5, {"slot": B}, write=True) == {}
             dirty.append(device.slot(B).count(0) // 512)
