@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 
 from tests.chips.nrf52 import Nrf52840
-from tests.chips.shipped import Wire, install
+from tests.chips.shipped import Wire, install, smp
 from tests.emulated.updatable import MODEL, kit
 from tests.support.boot_size import check_boot_size
+from tests.support.wrong_code import ASLEEP, with_code
 from torpor.board import load_board
 from torpor.emulate import firmware
 from torpor.engine import Engine
+from torpor.image.build import contents_of, sign
+from torpor.image.keys import development_key
+from torpor.image.parse import parse
+from torpor.image.reasons import NUMBERS
+from torpor.image.version import Version
 from torpor.link import DeviceClient
 
 BOARD = load_board("nrf52840dk")
@@ -42,6 +48,23 @@ def test_it_answers_as_python_does() -> None:
         window = np.random.default_rng(seed).integers(-128, 128, shape).astype(np.int8)
         answer = client.infer(seed, [window.tobytes()])
         assert answer.outputs == [output.tobytes() for output in engine.invoke([window])]
+
+
+def test_a_firmware_on_trial_that_sleeps_for_ever_is_given_up() -> None:
+    of, made = kit(BOARD.name), firmware.build_images(BOARD, MODEL, quiet=True)
+    contents = contents_of(parse(made.firmware(1).read_bytes()))
+    asleep = with_code(made.firmware(1).with_suffix(".elf"), ASLEEP["cortexm"])(contents)
+    chip = Nrf52840(BOARD, cycles_per_instruction=CYCLES)
+    install(chip, chip.flash, of)
+    data = sign(asleep, development_key(), Version(5, 0, 0))
+    chip.flash.put(chip.flash.base + of.offset(1), data)
+    chip.machine.power_on()
+    client = smp(chip)
+    client.listen("torpor on")
+    client.arm(parse(data).hash)
+    client.reset()
+    assert client.status()["running"][0] == 0
+    assert any(f"reason {NUMBERS['watchdog']}" in line for line in client.said)
 
 
 def test_what_sleeps_sleeps_deeply_after_ten_quiet_seconds_and_wakes() -> None:
