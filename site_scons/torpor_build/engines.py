@@ -7,7 +7,6 @@ from typing import Any
 
 from torpor.board import Board
 from torpor.paths import TFLM
-from torpor.plan.layout import OPCODES
 from torpor_build import steps
 from torpor_build.apps import App
 from torpor_build.options import Options
@@ -31,6 +30,8 @@ class Torpor:
     @property
     def known(self) -> Collection[str]:
         """Names of all kernels that it could have."""
+        from torpor.plan.layout import OPCODES  # noqa: PLC0415 - reads plan.h, for this alone
+
         return OPCODES.values()
 
     @property

@@ -5,16 +5,18 @@
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from SCons.Script import Action
 
 from torpor.board import Board
 from torpor.errors import ModelError, UsageError, unknown_name
-from torpor.model.description import Description
-from torpor.model.wake import Wake
 from torpor_build.options import Options
 from torpor_build.place import ours
+
+if TYPE_CHECKING:  # they import NumPy, which takes as long as all the rest of a build of nothing
+    from torpor.model.description import Description
+    from torpor.model.wake import Wake
 
 SENSORS = ("motion", "sound")
 TICKS_Q16 = 1 << 16
@@ -82,7 +84,7 @@ def _write(target: list[Any], source: list[Any], env: Any) -> None:
     Path(str(target[0])).write_text(text, encoding="utf-8")
 
 
-def config_source(model: Description, plan: Any, board: Board, *, always: bool) -> str:
+def config_source(model: "Description", plan: Any, board: Board, *, always: bool) -> str:
     """Return the text of wake.c.
 
     Args:
@@ -131,7 +133,7 @@ def _product(numbers: Sequence[int]) -> int:
     return result
 
 
-def _check(wake: Wake, model: Description, plan: Any) -> None:
+def _check(wake: "Wake", model: "Description", plan: Any) -> None:
     where = f"model '{model.title}', [wake]"
     if wake.sensor not in SENSORS:
         raise unknown_name("sensor", wake.sensor, SENSORS)
@@ -165,7 +167,7 @@ def _label(labels: Sequence[str], name: str) -> int:
     return labels.index(name)
 
 
-def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) -> str:
+def _duty(wake: "Wake", labels: Sequence[str], block_s: float, *, always: bool) -> str:
     decision = wake.decision
     ignored = sum(1 << _label(labels, name) for name in decision.ignored)
     fields = {
@@ -190,7 +192,7 @@ def _duty(wake: Wake, labels: Sequence[str], block_s: float, *, always: bool) ->
     return _struct(fields)
 
 
-def _trigger(wake: Wake, *, fixed: bool) -> str:
+def _trigger(wake: "Wake", *, fixed: bool) -> str:
     """Return the trigger; one that is always open has fixed thresholds."""
     trigger = wake.trigger
     fields = {name: getattr(trigger, name) for name in _LEVELS}
@@ -203,7 +205,7 @@ def _struct(fields: dict[str, Any]) -> str:
     return "{" + ", ".join(f".{name} = {value}" for name, value in fields.items()) + "}"
 
 
-def _policy(wake: Wake) -> str:
+def _policy(wake: "Wake") -> str:
     policy = wake.policy
     hot = ", ".join(str(round(value * 10)) for value in policy.hot)
     low = ", ".join(str(round(value * 10)) for value in policy.low)
@@ -214,7 +216,7 @@ def _policy(wake: Wake) -> str:
     )
 
 
-def _sampler(wake: Wake) -> str:
+def _sampler(wake: "Wake") -> str:
     samples = wake.samples
     return (
         f"{{.permille = {round(samples.percent * 10)}, .low = {round(samples.low * 255)}, "
@@ -231,7 +233,7 @@ def _store(board: Board) -> str:
     )
 
 
-def _codes(wake: Wake, model: Description, io: dict[str, Any]) -> list[str]:
+def _codes(wake: "Wake", model: "Description", io: dict[str, Any]) -> list[str]:
     """Rules from numbers to codes, one per axis, as initialisers of wake_code_t."""
     scale, zero = io["scale"], io["zero_point"]
     if wake.sensor == "sound":
