@@ -47,13 +47,13 @@ def tool(board: str, name: str) -> str:
     return f"{target}-{name}"
 
 
-def objects(board: str, folder: Path, level: str = "-O2") -> list[Path]:
+def objects(board: str, folder: Path) -> list[Path]:
     """Compile everything, one object a source."""
     table = folder / "table.c"
     table.write_text(kernel_table() + REGISTRATIONS)
     portable = [*engine_sources(), *(INFER / "tflm" / name for name in CHECKED)]
     sources = {path: "_".join(path.relative_to(INFER).parts) for path in portable}
-    flags = [*BOARDS[board].flags, level, "-std=c11", *WARNINGS, f"-I{FIRMWARE}"]
+    flags = [*BOARDS[board].flags, "-O2", "-std=c11", *WARNINGS, f"-I{FIRMWARE}"]
     command = [
         tool(board, "gcc"),
         *flags,
@@ -77,8 +77,16 @@ def undefined(board: str, found: list[Path]) -> set[str]:
     return needed - {w[2] for w in words if len(w) == 3}
 
 
+def changing(board: str, found: list[Path]) -> list[str]:
+    """Objects that have data that changes, as "size" prints them."""
+    sizes = subprocess.run(
+        [tool(board, "size"), *map(str, found)], capture_output=True, text=True, check=True
+    ).stdout.splitlines()[1:]
+    return [line for line in sizes if "table" not in line and line.split()[1:3] != ["0", "0"]]
+
+
 @pytest.mark.parametrize("board", BOARDS)
-def test_it_compiles_without_a_warning_and_needs_nothing_but_memory_functions(
+def test_it_compiles_without_a_warning_or_changing_data_and_needs_nothing_but_memory_functions(
     board: str, tmp_path: Path
 ) -> None:
     found = objects(board, tmp_path)
@@ -89,16 +97,7 @@ def test_it_compiles_without_a_warning_and_needs_nothing_but_memory_functions(
     assert not helpers & undefined(board, integers)
     needed = undefined(board, found) - LIBRARY - helpers
     assert {n for n in needed if not INTEGER_HELPERS.fullmatch(n)} == set()
-
-
-@pytest.mark.parametrize("board", ["mps2_an386", "riscv_virt"])
-def test_no_object_has_data_that_changes(board: str, tmp_path: Path) -> None:
-    found = objects(board, tmp_path, "-Os")
-    sizes = subprocess.run(
-        [tool(board, "size"), *map(str, found)], capture_output=True, text=True, check=True
-    ).stdout.splitlines()[1:]
-    data_and_bss = [line.split()[1:3] for line in sizes if "table" not in line]
-    assert all(pair == ["0", "0"] for pair in data_and_bss)
+    assert changing(board, found) == []
 
 
 def test_it_includes_nothing_outside_itself_and_three_standard_headers() -> None:
