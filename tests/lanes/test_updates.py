@@ -22,6 +22,7 @@ from torpor.update.symbols import Symbols
 
 HANG_S = 5.0  # of silence, which a person would take for a hang
 PRESSES = 12  # three attempts, and those that came too early
+CALLERS = ("cortexm_reset", "riscv_reset")  # of main()
 
 
 def history(events: list[Event]) -> list[tuple[str, str, str]]:
@@ -56,7 +57,7 @@ def test_firmware_that_hangs_goes_back_to_the_one_before(bench: Stand, seen: Obs
     (end,) = [event for event in events if event.kind == "reverted"]
     if bench.hang_ends:
         assert end.reason.name == "watchdog"
-        assert function_of(bench, "hung", slot, end) in ("main", None)  # where hardware says it
+        assert function_of(bench, "hung", slot, end.pc) in ("main", None)  # where hardware says it
     seen.see("history", history(events))
 
 
@@ -72,11 +73,11 @@ def press_until_it_is_back(bench: Stand) -> None:
     raise AssertionError("it does not come back")
 
 
-def function_of(bench: Stand, kind: str, slot: int, end: Event) -> str | None:
-    if end.pc is None:
+def function_of(bench: Stand, kind: str, slot: int, address: int | None) -> str | None:
+    if address is None:
         return None
     elf = kit.firmware_elf(bench.board.name, kind, slot, bench.engine)
-    name = Symbols.read(elf).name(end.pc)
+    name = Symbols.read(elf).name(address)
     return name and name.partition("+")[0]
 
 
@@ -90,7 +91,9 @@ def test_firmware_that_crashes_goes_back_and_says_where(bench: Stand, seen: Obse
     attempts = [event.attempt for event in events if event.kind == "attempt"]
     (end,) = [event for event in events if event.kind == "reverted"]
     assert attempts == [1, 2, 3] and end.reason.name == "fault"
-    assert function_of(bench, "crashing", slot, end) == "main"
+    assert function_of(bench, "crashing", slot, end.pc) == "main"
+    caller = function_of(bench, "crashing", slot, end.lr)
+    assert caller in (CALLERS if bench.board.memory else (None,)), "a process has a loader"
     seen.see("history", history(events))
 
 
