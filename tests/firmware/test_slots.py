@@ -273,6 +273,7 @@ def test_firmware_that_the_confirmed_model_crashes_goes_back(device: SlotsDevice
     for _ in range(3):
         device.start(fault)
         assert (device.c.shim_resets, device.c.shim_watchdog_ms) == (1, 5000)
+        assert device.c.shim_fed == 1, "the model gets a time of its own"
     device.faults = {}
     device.start(fault)
     assert events(device)[-1] == (REVERTED, B, reason("fault"))

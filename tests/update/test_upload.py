@@ -261,6 +261,27 @@ def test_after_a_restart_it_goes_on_in_the_block_where_it_stopped(device: Device
     assert device.violation() == ""
 
 
+@pytest.mark.parametrize("sent", [1, 512, 513, 1024])
+def test_it_goes_on_in_the_block_of_the_last_byte_that_came(
+    opened: tuple[Any, Any], sent: int
+) -> None:
+    device = installed(opened, Geometry(write=1))
+    file = second(device)
+    assert device.begin(B, file) == "ok"
+    assert device.lib.upload_write(device.update, device.upload, 0, file, sent) == 0
+    device.boot()
+    assert device.begin(B, file) == "ok"
+    end = len(file[:sent].rstrip(b"\xff"))
+    assert device.upload.offset == (end - 1) // 512 * 512
+
+
+def test_what_a_slot_has_received_is_forgotten_before_anything_is_erased(device: Device) -> None:
+    assert device.send(B, second(device, 3000)) == "ok"
+    assert device.begin(B, second(device)) == "ok"
+    assert not device.upload.erased
+    assert device.update.transfer.slot == 0xFF
+
+
 def test_a_complete_file_is_found_complete_after_a_restart(device: Device) -> None:
     file = second(device)
     assert device.send(B, file) == "ok"
