@@ -3,6 +3,7 @@
 """Uploads: in any pieces, over any cut, into slots that hold anything."""
 
 import random
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -27,6 +28,15 @@ def holds(device: Device, slot: int, file: bytes) -> bool:
     """Say whether a slot holds a file and is erased behind it."""
     content = device.slot(slot)
     return content == file.ljust(len(content), b"\xff")
+
+
+def newest(device: Device) -> tuple[bytes, int]:
+    """Return id and length of the file that the newest event is about."""
+    record = device.ffi.new("journal_record_t *")
+    journal = device.ffi.addressof(device.update, "journal")
+    last = device.lib.journal_next_event(journal) - 1
+    assert device.lib.journal_event(journal, last, record)
+    return bytes(record.id), record.detail[0]
 
 
 @pytest.fixture
@@ -211,6 +221,7 @@ def test_a_bad_image_is_refused_at_the_end_and_forgotten(
     file = second(device, **{"counter": 3, **fields})
     assert device.send(B, file) == reason
     assert device.history()[-1] == ("refused", B, reason, 0)
+    assert newest(device) == (sha256(file).digest()[:8], len(file))
     assert device.update.transfer.slot == 0xFF
     assert device.boot() == (A, False)
     assert device.send(B, file) == reason, "the same file again, from its beginning"
