@@ -8,14 +8,15 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.broken_update import build, mistakes
-from torpor.cli.main import dispatch
+from torpor.cli.main import dispatch, main
 from torpor.powercut import run as runner
 from torpor.powercut.proof import FAILURES
 
@@ -23,13 +24,30 @@ SIZES = ("--board", "microbit", "--size", "2048", "--model-size", "700")
 NUMBERS = ("states", "torn", "double", *FAILURES[1:])
 
 
-def powercut(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "torpor", "powercut", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Powercut = Callable[..., Done]
+
+
+@pytest.fixture
+def powercut(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Powercut:
+    """Return a function that runs the command line in this process."""
+
+    def run(*words: str) -> Done:
+        command = ["torpor", "powercut", "--processes", "1", *words]
+        monkeypatch.setattr(sys, "argv", command)
+        try:
+            code = main()
+        except SystemExit as end:  # argparse's
+            code = int(end.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -47,7 +65,7 @@ def break_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 # ---- a run without a failure
 
 
-def test_json_has_all_numbers_and_their_sum() -> None:
+def test_json_has_all_numbers_and_their_sum(powercut: Powercut) -> None:
     done = powercut(*SIZES, "--scenario", "confirm", "--scenario", "first-install", "--json")
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
@@ -69,7 +87,7 @@ def test_json_has_all_numbers_and_their_sum() -> None:
     assert facts["seconds"] > 0
 
 
-def test_the_other_engine_has_the_same_states_and_is_named() -> None:
+def test_the_other_engine_has_the_same_states_and_is_named(powercut: Powercut) -> None:
     words = ("--scenario", "confirm", "--every", "4", "--json")
     ours = json.loads(powercut(*SIZES, *words).stdout)
     done = powercut(*SIZES, *words, "--engine", "tflm")
@@ -79,7 +97,7 @@ def test_the_other_engine_has_the_same_states_and_is_named() -> None:
     assert [ours[name] for name in NUMBERS] == [theirs[name] for name in NUMBERS]
 
 
-def test_people_get_a_table_and_a_verdict() -> None:
+def test_people_get_a_table_and_a_verdict(powercut: Powercut) -> None:
     names = ("--scenario", "take-back", "--scenario", "revert-self-test-and-model")
     done = powercut(*SIZES, *names, "--every", "2")
     assert done.returncode == 0, done.stderr
@@ -91,21 +109,21 @@ def test_people_get_a_table_and_a_verdict() -> None:
     assert "revert-self-test-and-model" in name, "in a terminal of 80 columns names are whole"
 
 
-def test_how_far_it_is_goes_to_stderr() -> None:
+def test_how_far_it_is_goes_to_stderr(powercut: Powercut) -> None:
     done = powercut(*SIZES, "--scenario", "take-back", "--every", "4", "--json")
     assert done.stderr.splitlines()[-1] == "powercut: 16 of 16 operations cut"
     json.loads(done.stdout)
 
 
-def test_other_units_blocks_and_seeds_are_taken() -> None:
-    words = ("--write-size", "16", "--erase-size", "2048", "--seed", "7", "--processes", "1")
+def test_other_units_blocks_and_seeds_are_taken(powercut: Powercut) -> None:
+    words = ("--write-size", "16", "--erase-size", "2048", "--seed", "7")
     done = powercut(*SIZES, *words, "--scenario", "confirm", "--json")
     facts: dict[str, Any] = json.loads(done.stdout)
     assert (facts["write_size"], facts["erase_size"], facts["seed"]) == (16, 2048, 7)
     assert facts["scenarios"]["confirm"]["operations"] == 4, "two records of two units"
 
 
-def test_one_state_is_told() -> None:
+def test_one_state_is_told(powercut: Powercut) -> None:
     done = powercut(*SIZES, "--scenario", "confirm", "--cut", "5:random", "--cut", "9:complete")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -117,14 +135,16 @@ def test_one_state_is_told() -> None:
     assert lines[-1] == "judge: all is well"
 
 
-def test_one_state_as_json() -> None:
+def test_one_state_as_json(powercut: Powercut) -> None:
     done = powercut(*SIZES, "--scenario", "confirm", "--cut", "5:random", "--json")
     facts = json.loads(done.stdout)
     assert facts["failure"] is None
     assert facts["lines"][-1] == "judge: all is well"
 
 
-def test_ctrl_c_ends_all_processes_without_a_word() -> None:
+@pytest.fixture
+def working() -> Iterator["subprocess.Popen[str]"]:
+    """A long run in a group of processes, as soon as all of them are there."""
     command = [sys.executable, "-m", "torpor", "powercut", "--board", "microbit"]
     with subprocess.Popen(
         [*command, "--size", "4096", "--scenario", "upload-resume-small", "--processes", "2"],
@@ -133,14 +153,23 @@ def test_ctrl_c_ends_all_processes_without_a_word() -> None:
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stderr is not None
-        first = process.stderr.readline()
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
-        out, err = process.communicate(timeout=60)  # until the last of them has closed its end
-    assert "operations cut" in first
-    assert process.returncode == 130
-    assert out == ""
-    assert "Traceback" not in err
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while len(children.read_text(encoding="ascii").split()) < 3:  # with multiprocessing's own
+            assert process.poll() is None
+        yield process
+
+
+def test_ctrl_c_ends_all_processes_without_a_word(working: "subprocess.Popen[str]") -> None:
+    os.killpg(working.pid, signal.SIGINT)  # as a terminal does it
+    out, err = working.communicate(timeout=60)  # until the last of them has closed its end
+    assert (working.returncode, out, err) == (130, "", "")
+
+
+def test_no_process_stays_behind_when_the_first_one_is_killed(
+    working: "subprocess.Popen[str]",
+) -> None:
+    working.kill()
+    working.communicate(timeout=60)
 
 
 # ---- a run with failures
@@ -226,7 +255,9 @@ def test_a_scenario_that_fails_without_a_cut_is_one_failing_state(
         (("--engine", "tflm", "--model-size", "600"), "no image has only 600 bytes"),
     ],
 )
-def test_a_mistake_is_one_line_and_a_hint(words: tuple[str, ...], said: str) -> None:
+def test_a_mistake_is_one_line_and_a_hint(
+    powercut: Powercut, words: tuple[str, ...], said: str
+) -> None:
     done = powercut(*SIZES, *words)
     assert done.returncode == 2
     assert done.stdout == ""

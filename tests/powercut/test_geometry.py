@@ -18,11 +18,13 @@ def test_slots_take_their_images_in_whole_blocks_without_overlap(name: str) -> N
     place = geometry(board, 65536, 8192)
     assert board.flash is not None
     assert (place.erase, place.write) == (board.flash.erase_size, board.flash.write_size)
-    assert place.journal >= 2 * place.erase
+    assert place.journal_block == board.journal_block
+    assert place.journal >= 2 * place.journal_block
     assert place.firmware >= 65536 + TRAILER_BYTES > place.firmware - place.erase
     assert place.model >= 8192 + TRAILER_BYTES > place.model - place.erase
     ends = [offset + size for offset, size in zip(place.offsets, place.sizes, strict=True)]
-    assert list(place.offsets) == [place.journal, *ends[:-1]]
+    assert place.offsets[0] - place.erase < place.journal <= place.offsets[0]
+    assert list(place.offsets[1:]) == ends[:-1]
     assert ends[-1] == place.total
     assert all(number % place.erase == 0 for number in (*place.offsets, *place.sizes))
 

@@ -27,6 +27,16 @@ bool client_is_outside(const client_t *client)
     return kind == STEP_LOAD || kind == STEP_START;
 }
 
+uint32_t client_target(const client_t *client)
+{
+    if (client_is_done(client)) {
+        return UPDATE_NO_SLOT;
+    }
+    const scenario_step_t *step = &scenario.steps[client->step];
+    bool sends = step->kind == STEP_SEND && !scenario_is_refused_early(step->image);
+    return sends || step->kind == STEP_ERASE ? step->slot : UPDATE_NO_SLOT;
+}
+
 static void next_step(client_t *client)
 {
     client->step++;
@@ -39,8 +49,14 @@ static void next_step(client_t *client)
 void client_lost(client_t *client)
 {
     client->sending = false;
-    if (client->begun && scenario.steps[client->step].fickle) {
+    if (!client->begun) {
+        return;
+    }
+    const scenario_step_t *step = &scenario.steps[client->step];
+    if (step->fickle) {
         next_step(client);
+    } else if (step->kind == STEP_ERASE) {
+        client->reached = 0; /* it was the device that knew */
     }
 }
 
@@ -211,6 +227,27 @@ static void act_send(client_t *client, device_t *device, judge_t *judge,
     }
 }
 
+/* As much as a second allows, again and again. */
+static void act_erase(client_t *client, device_t *device, judge_t *judge,
+                      const scenario_step_t *step)
+{
+    judge_sending(judge, step->slot, NULL);
+    update_reason_t answer =
+        upload_erase(&device->update, &device->upload, step->slot, &client->reached);
+    if (flash_sim.dead) {
+        return;
+    }
+    if (answer != UPDATE_OK) {
+        judge_fail(judge, FAIL_STUCK, "a slot that is free was not erased");
+    } else if (client->reached == scenario.layout.slots[step->slot].size) {
+        trace("client: %s is erased", trace_slot(step->slot));
+        if (!scenario_is_empty(step->slot)) {
+            judge_fail(judge, FAIL_WRONG, "a slot that was erased is not");
+        }
+        next_step(client);
+    }
+}
+
 /* ---- trials */
 
 static void act_arm(client_t *client, device_t *device, judge_t *judge, const scenario_step_t *step)
@@ -311,6 +348,9 @@ void client_act(client_t *client, device_t *device, judge_t *judge)
         break;
     case STEP_APPLY:
         act_apply(client, device, judge, step);
+        break;
+    case STEP_ERASE:
+        act_erase(client, device, judge, step);
         break;
     default:
         act_reject(client, device, step);

@@ -33,18 +33,53 @@ static uint64_t random_bits(void)
     return z ^ (z >> 31);
 }
 
-/* The bits of `old` that an interrupted change to `target` has changed already. */
-static void tear(uint8_t *old, const uint8_t *target, uint32_t length)
+/* How an erase that stops somewhere leaves its block. */
+typedef enum {
+    ERASE_HALF,     /* half of the bits are erased, */
+    ERASE_EARLY,    /* few, */
+    ERASE_LATE,     /* all but a few, */
+    ERASE_LEVEL,    /* none: many chips program what is not, before they erase */
+    ERASE_FROM_END, /* the second half is */
+    ERASE_WAYS
+} erase_way_t;
+
+static uint8_t erase_mask(erase_way_t way, bool second_half)
 {
-    for (uint32_t i = 0; i < length; i++) {
-        uint8_t done = i < length / 2 ? 0xFF : 0;
-        if (flash_sim.shape == SHAPE_RANDOM) {
-            done = (uint8_t)random_bits();
-        } else if (flash_sim.shape == SHAPE_COMPLETE) {
-            done = 0xFF;
-        }
-        old[i] = (uint8_t)((old[i] & ~done) | (target[i] & done));
+    uint64_t bits = random_bits();
+    uint64_t few = bits & (bits >> 8) & (bits >> 16) & (bits >> 24) & (bits >> 32) & (bits >> 40);
+    switch (way) {
+    case ERASE_EARLY:
+        return (uint8_t)few;
+    case ERASE_LATE:
+        return (uint8_t)~few;
+    case ERASE_FROM_END:
+        return second_half ? 0xFF : 0;
+    default:
+        return (uint8_t)bits;
     }
+}
+
+static void tear_erase(uint8_t *block, uint32_t length)
+{
+    erase_way_t way = (erase_way_t)(random_bits() % ERASE_WAYS);
+    for (uint32_t i = 0; i < length; i++) {
+        uint8_t mask = erase_mask(way, i >= length / 2);
+        block[i] = way == ERASE_LEVEL ? (uint8_t)(block[i] & ~mask) : (uint8_t)(block[i] | mask);
+    }
+}
+
+static bool is_writable(uint32_t offset, uint32_t length)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        const flash_range_t *range = &flash_sim.writable[i];
+        all &= range->size == 0;
+        if (offset - range->offset < range->size &&
+            length <= range->size - (offset - range->offset)) {
+            return true;
+        }
+    }
+    return all;
 }
 
 static void mark_dirty(uint32_t offset, uint32_t length)
@@ -58,10 +93,51 @@ static void mark_dirty(uint32_t offset, uint32_t length)
     }
 }
 
+static void tear_unit(uint8_t *unit, const uint8_t *target, uint32_t length)
+{
+    for (uint32_t i = 0; i < length; i++) {
+        unit[i] &= (uint8_t)(target[i] | random_bits());
+    }
+}
+
+/* Leaves of the change of `bytes` to `target` what is done when power fails. */
+static void tear(uint8_t *bytes, const uint8_t *target, uint32_t length, bool is_erase)
+{
+    if (flash_sim.shape == SHAPE_PREFIX) {
+        memcpy(bytes, target, length / 2);
+    } else if (flash_sim.shape == SHAPE_COMPLETE) {
+        memcpy(bytes, target, length);
+    } else if (is_erase) {
+        tear_erase(bytes, length);
+    } else {
+        tear_unit(bytes, target, length);
+    }
+}
+
+/* Power fails in an operation that makes `target` of `length` bytes. */
+static void cut_off(uint32_t offset, const uint8_t *target, uint32_t length)
+{
+    static uint8_t before[BLOCK_MAX];
+    uint8_t *bytes = flash_sim.bytes + offset;
+    flash_sim.dead = !flash_sim.once;
+    flash_sim.cut_offset = offset;
+    flash_sim.cut_erase = length > flash_sim.write_size;
+    memcpy(before, bytes, length);
+    tear(bytes, target, length, flash_sim.cut_erase);
+    flash_sim.torn = memcmp(bytes, before, length) != 0 && memcmp(bytes, target, length) != 0;
+}
+
 /* Counts `count` operations that make `target` of `length` bytes, `length / count` each; false if
  * power fails in one of them. */
 static bool operate(uint32_t offset, const uint8_t *target, uint32_t length, uint32_t count)
 {
+    if (!is_writable(offset, length)) {
+        return violation("writing to where nobody has sent anything");
+    }
+    if (offset < flash_sim.bad.offset + flash_sim.bad.size &&
+        offset + length > flash_sim.bad.offset) {
+        return false;
+    }
     uint8_t *bytes = flash_sim.bytes + offset;
     uint64_t first = flash_sim.operations + 1;
     mark_dirty(offset, length);
@@ -73,11 +149,8 @@ static bool operate(uint32_t offset, const uint8_t *target, uint32_t length, uin
     uint32_t size = length / count;
     uint32_t done = (uint32_t)(flash_sim.cut_at - first) * size;
     memcpy(bytes, target, done);
-    tear(bytes + done, target + done, size);
     flash_sim.operations = flash_sim.cut_at;
-    flash_sim.dead = !flash_sim.once;
-    flash_sim.cut_offset = offset + done;
-    flash_sim.cut_erase = size > flash_sim.write_size;
+    cut_off(offset + done, target + done, size);
     return false;
 }
 
@@ -105,10 +178,11 @@ bool flash_erase(uint32_t offset)
     if (flash_sim.dead) {
         return false;
     }
-    if (offset % flash_sim.erase_size != 0 || offset >= flash_sim.size) {
+    uint32_t block = offset < flash_sim.small_end ? flash_sim.small_size : flash_sim.erase_size;
+    if (offset % block != 0 || offset >= flash_sim.size) {
         return violation("erase of what is no block");
     }
-    return operate(offset, erased_block(), flash_sim.erase_size, 1);
+    return operate(offset, erased_block(), block, 1);
 }
 
 /* Length of the whole units from `offset` on that are erased, at most `length`. */

@@ -23,6 +23,7 @@ class Geometry:
     Attributes:
         board: its name, which images carry.
         erase: bytes of a block.
+        journal_block: bytes of a block of the journal.
         write: bytes of a unit.
         erase_step: blocks that are erased in a second.
         journal: bytes of the journal.
@@ -33,6 +34,7 @@ class Geometry:
 
     board: str
     erase: int
+    journal_block: int
     write: int
     erase_step: int
     journal: int
@@ -49,12 +51,13 @@ class Geometry:
     @property
     def offsets(self) -> tuple[int, ...]:
         """Where each slot begins."""
-        return tuple(self.journal + sum(self.sizes[:slot]) for slot in range(len(self.sizes)))
+        first = _blocks(self.journal, self.erase)
+        return tuple(first + sum(self.sizes[:slot]) for slot in range(len(self.sizes)))
 
     @property
     def total(self) -> int:
         """Bytes of the flash."""
-        return self.journal + sum(self.sizes)
+        return self.offsets[-1] + self.sizes[-1]
 
 
 def geometry(
@@ -85,12 +88,14 @@ def geometry(
         raise UsageError(f"a write unit of {unit} bytes", f"one of {', '.join(map(str, _UNITS))}")
     if block < _SMALLEST_BLOCK or block & (block - 1):
         raise UsageError(f"an erase block of {block} bytes", "a power of two from 512 on")
+    journal_block = erase or board.journal_block
     return Geometry(
         board=board.name,
         erase=block,
+        journal_block=journal_block,
         write=unit,
         erase_step=max(1, 1000 // board.flash.erase_ms),
-        journal=board.slots.journal_size // board.journal_block * block,
+        journal=board.slots.journal_size // board.journal_block * journal_block,
         firmware=_blocks(firmware + TRAILER_BYTES, block),
         model=_blocks(model + TRAILER_BYTES, block),
         links=(link_address(board, 0) or 0, link_address(board, 1) or 0),

@@ -157,8 +157,8 @@ void judge_sending(judge_t *judge, uint32_t slot, const uint8_t *sha)
 {
     judge_look(judge);
     const view_transfer_t *transfer = &judge->known.sum.transfer;
-    judge->forgetting =
-        transfer->slot == slot && memcmp(transfer->id, sha, sizeof transfer->id) != 0;
+    judge->forgetting = transfer->slot == slot &&
+                        (sha == NULL || memcmp(transfer->id, sha, sizeof transfer->id) != 0);
 }
 
 /* ---- looking at what starts */
@@ -317,13 +317,6 @@ void judge_started(judge_t *judge, update_component_t component, uint32_t slot, 
 
 /* ---- the end */
 
-/* What its header says is known before a slot is touched: then nothing has happened. */
-static bool is_refused_early(const scenario_image_t *image)
-{
-    return image->refused == UPDATE_E_LINK || image->refused == UPDATE_E_KIND ||
-           image->refused == UPDATE_E_SIZE;
-}
-
 /* What has happened is told, unless it is so long ago that the history was given up. */
 static bool is_told(const judge_t *judge, uint32_t kind, uint32_t slot, update_reason_t reason,
                     bool cut)
@@ -342,7 +335,7 @@ static bool is_told(const judge_t *judge, uint32_t kind, uint32_t slot, update_r
 static bool is_image_told(const judge_t *judge, const scenario_step_t *step, bool cut)
 {
     const scenario_image_t *image = &scenario.images[step->image];
-    if (step->kind == STEP_SEND && image->refused != 0 && !is_refused_early(image)) {
+    if (step->kind == STEP_SEND && image->refused != 0 && !scenario_is_refused_early(step->image)) {
         return is_told(judge, JOURNAL_REFUSED, step->slot, (update_reason_t)image->refused, false);
     }
     if (step->kind == STEP_ARM && image->refused == 0 && image->nature != NATURE_GOOD) {

@@ -55,8 +55,8 @@ void judge_allow(judge_t *judge, uint32_t image);
 /* The device is about to confirm what is in `slot`. */
 void judge_confirming(judge_t *judge, uint32_t slot);
 
-/* A client begins to send the file with that SHA-256 to `slot`, which may have received another one
- * before. */
+/* A client begins to send the file with that SHA-256 to `slot`, or has it erased (NULL), which may
+ * have received another one before. */
 void judge_sending(judge_t *judge, uint32_t slot, const uint8_t *sha);
 
 /* The flash may have changed without an operation: power has failed, or somebody has loaded it. */

@@ -43,6 +43,7 @@ static world_t world;
 static level_t levels[PROOF_CUTS_MAX];
 static level_t beginning; /* of all walks */
 static proof_cut_t cuts[PROOF_CUTS_MAX];
+static bool is_torn[PROOF_CUTS_MAX]; /* by the cut */
 static const proof_range_t *range;
 static proof_result_t *result;
 
@@ -53,8 +54,22 @@ static bool is_over(void)
     return world.judge.failure != FAIL_NONE || (world.device.runs && client_is_done(&world.client));
 }
 
+/* All that may be written are the journal, and the slot that the client sends a file to. */
+static void guard(void)
+{
+    uint32_t slot = world.device.runs ? client_target(&world.client) : UPDATE_NO_SLOT;
+    const update_region_t *journal = &scenario.layout.journal;
+    flash_sim.writable[0] = (flash_range_t){journal->offset, journal->size};
+    flash_sim.writable[1] = (flash_range_t){0};
+    if (slot != UPDATE_NO_SLOT) {
+        const update_region_t *region = &scenario.layout.slots[slot];
+        flash_sim.writable[1] = (flash_range_t){region->offset, region->size};
+    }
+}
+
 static void go_on(void)
 {
+    guard();
     if (world.device.runs) {
         engine_choose(world.device.engine); /* the world before this one may have had another */
     }
@@ -177,7 +192,7 @@ static void count_state(uint32_t cut_count)
     }
     bool torn = false;
     for (uint32_t i = 0; i < cut_count; i++) {
-        torn |= cuts[i].shape != SHAPE_COMPLETE;
+        torn |= is_torn[i];
     }
     result->states++;
     result->torn += torn;
@@ -219,7 +234,9 @@ static void cut(const level_t *level, uint32_t depth, uint64_t operation, uint32
     flash_sim.cut_at = operation;
     flash_sim.shape = shape;
     flash_sim.seed = random_of(depth + 1);
+    flash_sim.torn = false;
     go_on();
+    is_torn[depth] = flash_sim.torn;
     trace("power fails in operation %llu, %s of %s at %#x", (unsigned long long)operation,
           flash_sim.cut_erase ? "an erase" : "a programming", trace_part(flash_sim.cut_offset),
           (unsigned)flash_sim.cut_offset);
@@ -304,6 +321,8 @@ static void take_up(uint8_t *memory)
         .bytes = memory,
         .size = scenario.flash_bytes,
         .erase_size = layout->erase_size,
+        .small_end = layout->journal.offset + layout->journal.size,
+        .small_size = layout->journal_block,
         .write_size = layout->write_size,
     };
     world = (world_t){0};

@@ -211,7 +211,7 @@ def _fill(box: Any, prepared: Prepared, keep: Any) -> None:
     layout, key = box.layout, development_key()
     layout.board = keep(place.board.encode() + b"\0")
     layout.erase_size, layout.write_size = place.erase, place.write
-    layout.journal_block = place.erase
+    layout.journal_block = place.journal_block
     layout.erase_step, layout.link = place.erase_step, place.links
     layout.journal = {"offset": 0, "size": place.journal}
     layout.slots = [

@@ -4,7 +4,9 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -55,10 +57,14 @@ class Settings:
     names: tuple[str, ...] = ()
     engine: str = TORPOR
 
-    def geometry(self, *, small: bool = False) -> Geometry:
-        """Return the flash; the one of scenarios with small images if `small`."""
-        size = min(self.size, SMALL) if small else self.size
-        return geometry(self.board, size, self.model_size, write=self.write, erase=self.erase)
+    def geometry(self, scenario: Scenario | None = None) -> Geometry:
+        """Return the flash, as small as a scenario wants it."""
+        size, erase = self.size, self.erase
+        if scenario is not None and scenario.small:
+            size = min(size, SMALL)
+        if scenario is not None and scenario.block:
+            erase = scenario.block
+        return geometry(self.board, size, self.model_size, write=self.write, erase=erase)
 
 
 @dataclass
@@ -110,7 +116,7 @@ def prepare(settings: Settings) -> list[Prepared]:
 
 def _keys(settings: Settings, scenario: Scenario) -> list[tuple[ImageSpec, Geometry, int]]:
     """Return what make() takes for each image of a scenario."""
-    place = settings.geometry(small=scenario.small)
+    place = settings.geometry(scenario)
     firmware = min(settings.size, SMALL) if scenario.small else settings.size
     specs = [spec_of(name, settings.engine) for name in scenario.images]
     return [
@@ -160,8 +166,26 @@ _worker: _Worker | None = None  # of a process that was started for it
 
 def _start(library: Path, prepared: Sequence[Prepared]) -> None:
     global _worker  # noqa: PLW0603 - a process has one
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever has started it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker = _Worker(library, prepared)
+
+
+def _end_with_parent() -> None:
+    """Let no process stay behind when whoever has started it is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Give processes that are started now no Ctrl-C, from their first instruction on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _do(number: int, wanted: Range) -> Done:
@@ -250,7 +274,9 @@ def _all(
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _start, (library, prepared)) as pool:
         try:
-            for future in as_completed([pool.submit(_do, *piece) for piece in pieces]):
+            with _without_ctrl_c():
+                futures = [pool.submit(_do, *piece) for piece in pieces]
+            for future in as_completed(futures):
                 yield future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)

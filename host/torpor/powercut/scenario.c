@@ -44,6 +44,18 @@ uint32_t scenario_image_in(uint32_t slot)
     return NO_IMAGE;
 }
 
+bool scenario_is_empty(uint32_t slot)
+{
+    const update_region_t *region = &scenario.layout.slots[slot];
+    return is_erased(flash_sim.bytes + region->offset, region->size);
+}
+
+bool scenario_is_refused_early(uint32_t image)
+{
+    uint8_t reason = scenario.images[image].refused;
+    return reason == UPDATE_E_LINK || reason == UPDATE_E_KIND || reason == UPDATE_E_SIZE;
+}
+
 bool scenario_is_approved(uint32_t image)
 {
     return image < scenario.image_count && scenario.images[image].refused == 0;

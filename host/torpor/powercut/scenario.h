@@ -50,13 +50,14 @@ typedef struct {
 } scenario_image_t;
 
 typedef enum {
-    STEP_LOAD = 0,  /* the factory programs `image` into `slot`, while the power is off */
-    STEP_START = 1, /* the power is turned off and on */
-    STEP_FILL = 2,  /* so many events happen that `number` records still fit into the block */
-    STEP_SEND = 3,  /* the client uploads `image` to `slot` */
-    STEP_ARM = 4,   /* the client puts it on trial */
-    STEP_APPLY = 5, /* firmware: the client restarts the device; model: it takes its turn */
-    STEP_REJECT = 6 /* the client ends the trial of the slot's component, for reason `number` */
+    STEP_LOAD = 0,   /* the factory programs `image` into `slot`, while the power is off */
+    STEP_START = 1,  /* the power is turned off and on */
+    STEP_FILL = 2,   /* so many events happen that `number` records still fit into the block */
+    STEP_SEND = 3,   /* the client uploads `image` to `slot` */
+    STEP_ARM = 4,    /* the client puts it on trial */
+    STEP_APPLY = 5,  /* firmware: the client restarts the device; model: it takes its turn */
+    STEP_REJECT = 6, /* the client ends the trial of the slot's component, for reason `number` */
+    STEP_ERASE = 7   /* the client has `slot` erased */
 } scenario_step_kind_t;
 
 typedef struct {
@@ -95,7 +96,13 @@ extern scenario_t scenario;
  * NO_IMAGE. */
 uint32_t scenario_image_in(uint32_t slot);
 
+/* True if a slot is erased, from its first byte to its last. */
+bool scenario_is_empty(uint32_t slot);
+
 /* True if the device may run it in any state. */
 bool scenario_is_approved(uint32_t image);
+
+/* True if an image has to be refused for what its header says, before its slot is touched. */
+bool scenario_is_refused_early(uint32_t image);
 
 #endif

@@ -43,7 +43,7 @@ FAILURES = ("self_test", "watchdog", "fault", "power", "reset")
 NATURES = ("good", *FAILURES, "unfit")
 """What images do on trial, by the name of the reason that ends it; in scenario.h's order."""
 
-KINDS = ("load", "start", "fill", "send", "arm", "apply", "reject")
+KINDS = ("load", "start", "fill", "send", "arm", "apply", "reject", "erase")
 """What a step is, in scenario.h's order."""
 
 
@@ -87,6 +87,7 @@ class Scenario:
         client_gap: the same for what the client has it do then; 0: none.
         upload: the client sends a whole image: there are as many states as it has units.
         small: with an image of 4 KiB at most, because there are so many states.
+        block: bytes of an erase block at most, for the same reason; 0: the flash's.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Scenario:
     client_gap: int = 0
     upload: bool = False
     small: bool = False
+    block: int = 0
 
     @property
     def images(self) -> list[str]:
@@ -127,7 +129,12 @@ UPDATE = install(B, "new")
 
 def first_install(_geometry: Geometry) -> list[Scenario]:
     """The factory has flashed two images; the device starts for the first time."""
-    return [Scenario("first-install", FACTORY, (Step("start"),))]
+    start = (Step("start"),)
+    return [
+        Scenario("first-install", FACTORY, start),
+        Scenario("first-install-fails", FACTORY, start, "previous",
+                 natures=(("old", "watchdog"),)),
+    ]  # fmt: skip
 
 
 def firmware_update(_geometry: Geometry) -> list[Scenario]:
@@ -184,7 +191,9 @@ def upload_resume(_geometry: Geometry) -> list[Scenario]:
             "upload-resume-small", INSTALLED, UPDATE[:1], upload=True, client_gap=1, small=True
         ),
         Scenario("change-of-mind", (*INSTALLED, UPDATE[0]), (other, *UPDATE), "new", upload=True),
-    ]
+        Scenario("erase", (*INSTALLED, UPDATE[0]), (Step("erase", B, fickle=True), UPDATE[0]),
+                 upload=True, small=True),
+    ]  # fmt: skip
 
 
 def revert_and_model(_geometry: Geometry) -> list[Scenario]:
@@ -271,6 +280,9 @@ SAMPLE = 20_000
 WRAP_SAMPLE = 64
 """The same for what a device does by itself, where that is to fill a block of the journal."""
 
+WRAP_BLOCK = 512
+"""Bytes of a block of the journal where all of that is cut."""
+
 RECORDS = 4
 """Of the journal that an update writes: upload, armed, attempt, confirmed."""
 
@@ -280,7 +292,14 @@ def journal_wrap(_geometry: Geometry) -> list[Scenario]:
     full = [(*WITH_MODEL, Step("fill", number=free)) for free in range(RECORDS + 1)]
     bad = [(*WITH_MODEL, UPDATE[0], Step("fill", number=free)) for free in range(RECORDS + 2)]
     rejected = (*INSTALLED, *UPDATE, Step("fill"))
+    small = [
+        Scenario(f"journal-wrap-small-{nature}-{free}", prepare, UPDATE[1:],
+                 "new" if nature == "good" else "old", "model 1", natures=(("new", nature),),
+                 small=True, block=WRAP_BLOCK)
+        for nature in ("good", "watchdog") for free, prepare in enumerate(bad)
+    ]  # fmt: skip
     return [
+        *small,
         *(Scenario(f"journal-wrap-{free}", prepare, UPDATE, "new", "model 1", upload=True,
                    alone_gap=WRAP_SAMPLE) for free, prepare in enumerate(full)),
         *(Scenario(f"journal-wrap-revert-{free}", prepare, UPDATE[1:], "old", "model 1",
