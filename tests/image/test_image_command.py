@@ -172,10 +172,22 @@ def test_an_image_is_signed_anew(folder: Path, capsys: pytest.CaptureFixture[str
     old, new = read_image(folder / "f.bin"), read_image(folder / "g.bin")
     verify(new, read_key(folder / "my.pem"))
     assert (new.version, new.counter, new.payload) == (old.version, 5, old.payload)
-    assert "not checked: torpor image verify FILE --key KEY" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "not checked: torpor image verify FILE --key KEY" in said.out
+    assert "its code does not know this key" in said.err
     assert image("sign", "f.bin", "--version", "9.0.0", "--counter", "0", "-o", "f.bin") == 0
     assert str(read_image(folder / "f.bin").version) == "9.0.0", "in place"
     assert read_image(folder / "f.bin").counter == 0
+
+
+def test_a_firmware_whose_code_knows_the_key_is_signed_without_a_note(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = code_region(load_board("microbit"), 1).address
+    elf_file(folder / "b.elf", [(start, b"code" + read_key(DEVELOPMENT).public)])
+    assert image(*FIRMWARE, "-o", "f.bin") == 0
+    assert image("build", "plan.bin", "--version", "1.0.0", "-o", "m.bin") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_an_image_is_verified_with_a_key(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -165,9 +165,9 @@ static void survive_model(void)
 
 /* Ends the trial. Returns if there is none to end: this firmware was rejected before and runs
  * because there is no other. Then it stays where somebody can send another one. */
-static void give_up(void)
+static void give_up(update_reason_t why)
 {
-    const update_end_t end = {.reason = UPDATE_E_SELF_TEST};
+    const update_end_t end = {.reason = why};
     if (update_reject(&update, UPDATE_FIRMWARE, end) != UPDATE_E_NOTHING) {
         restart(UPDATE_E_SELF_TEST);
     }
@@ -184,11 +184,15 @@ void updates_test(void)
     infer_status_t status = test_factory();
     if (status != INFER_OK) {
         print_failure("self-test failed", status);
-        give_up();
+        give_up(UPDATE_E_SELF_TEST);
         return;
     }
     survive_model();
-    (void)update_confirm(&update, UPDATE_FIRMWARE);
+    update_reason_t reason = update_confirm(&update, UPDATE_FIRMWARE);
+    if (reason != UPDATE_OK && reason != UPDATE_E_FLASH) {
+        give_up(reason); /* the bootloader's key is not the one that is built in here, say */
+        return;
+    }
     watchdog_stop();
 }
 

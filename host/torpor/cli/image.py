@@ -10,6 +10,7 @@ makes all that belong to a firmware; this command makes single ones and looks in
 import argparse
 import json
 import shutil
+import sys
 import textwrap
 from pathlib import Path
 from typing import NoReturn
@@ -20,7 +21,7 @@ from torpor.errors import TorporError, UsageError
 from torpor.image import build
 from torpor.image.capability import Capability, capability_of
 from torpor.image.describe import describe, lines
-from torpor.image.keys import DEVELOPMENT, read_key
+from torpor.image.keys import DEVELOPMENT, Key, read_key
 from torpor.image.parse import parse, read_image, verify
 from torpor.image.place import slots_for
 from torpor.image.sound import refuse_unsound
@@ -96,9 +97,20 @@ def _build(args: argparse.Namespace) -> int:
         contents = _model(args)
     else:
         raise UsageError(f"{args.file} is neither an ELF file nor a plan", "scons, torpor compile")
-    version = Version.parse(args.version)
-    _write(args.out, build.sign(contents, read_key(args.key), version, args.counter or 0))
+    version, key = Version.parse(args.version), read_key(args.key)
+    _write(args.out, build.sign(contents, key, version, args.counter or 0))
+    _note_built_in_key(contents, key)
     return 0
+
+
+def _note_built_in_key(contents: build.Contents, key: Key) -> None:
+    """Say so if a device would take a firmware, which then does not take itself."""
+    if not contents.is_model and key.public not in contents.payload:
+        print(
+            "note: its code does not know this key: it will not confirm itself, and the device "
+            "goes back. Build it with the key: scons key=KEY ... image",
+            file=sys.stderr,
+        )
 
 
 def _firmware(args: argparse.Namespace) -> build.Contents:
@@ -135,8 +147,9 @@ def _sign(args: argparse.Namespace) -> int:
     image = read_image(args.file)
     version = Version.parse(args.version) if args.version else image.version
     counter = image.counter if args.counter is None else args.counter
-    data = build.sign(build.contents_of(image), read_key(args.key), version, counter)
-    _write(args.out, data)
+    contents, key = build.contents_of(image), read_key(args.key)
+    _write(args.out, build.sign(contents, key, version, counter))
+    _note_built_in_key(contents, key)
     return 0
 
 

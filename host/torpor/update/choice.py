@@ -21,8 +21,6 @@ from torpor.update.state import (
     slot_name,
 )
 
-_SIGN = "torpor image sign --key signs it anew; torpor keys show says what is in a key file"
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -93,10 +91,11 @@ def check(file: UpdateFile, status: Status) -> None:
         wanted = f"scons counter={component.counter} ..., or torpor image sign --counter"
         raise _unfit(file, "counter", f"{image.counter} < {component.counter}", wanted)
     if file.is_development != status.development:
-        raise _unfit(file, "key", _key_words(status.development), _SIGN)
+        raise _unfit(file, "key", _key_words(status.development), _key_hint(file))
     if status.key_hash not in (b"", image.key_hash):
         named, wanted = image.key_hash.hex()[:16], status.key_hash.hex()[:16]
-        raise _unfit(file, "key", f"it names {named}, the device takes {wanted}", _SIGN)
+        detail = f"it names {named}, the device takes {wanted}"
+        raise _unfit(file, "key", detail, _key_hint(file))
 
 
 def check_fit(file: UpdateFile, firmware: Iterable[tuple[str, Capability]]) -> None:
@@ -166,6 +165,13 @@ def _key_words(development: bool) -> str:
     if development:
         return "the device wants the development key"
     return "the device does not take the development key, which is public"
+
+
+def _key_hint(file: UpdateFile) -> str:
+    """Say how to get such an image: firmware has a key built in, too."""
+    if file.component == MODEL:
+        return "torpor image sign --key KEY signs it anew; torpor keys show tells keys apart"
+    return "scons key=KEY ... image builds it for another key; torpor keys show tells keys apart"
 
 
 def _unfit(file: UpdateFile, name: str, detail: str, hint: str) -> ImageError:
