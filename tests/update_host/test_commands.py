@@ -28,6 +28,8 @@ from torpor.link.fake import FakeDevice
 from torpor.link.faults import Damage
 from torpor.paths import TFLM
 from torpor.powercut.plans import NEEDS, plan
+from torpor.update import device as device_module
+from torpor.update.device import Device
 
 Done = subprocess.CompletedProcess[str]
 UPLOAD = (2, 1, 1)
@@ -248,7 +250,10 @@ def test_an_update_that_was_interrupted_goes_on_when_it_is_given_again(
     assert it.kinds().count("upload") == 1
 
 
-def test_a_bad_line_costs_only_time(it: Toy, socket: Port, pair: Path) -> None:
+def test_a_bad_line_costs_only_time(
+    it: Toy, socket: Port, pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Device.__init__.__kwdefaults__ or {}, "timeout", 0.5)
     socket.to_device = Damage([(4000, "flip", 1)])
     socket.to_host = Damage([(500, "drop", 1)])
     done = torpor("update", pair, "--port", socket.name)
@@ -561,12 +566,18 @@ def test_a_port_that_is_not_there_is_named(name: str, tmp_path: Path) -> None:
     assert_quiet_failure(done, 7, f"cannot open {tmp_path / 'none'}", "plugged in")
 
 
-def test_a_device_that_answers_nothing_is_said_to(it: Toy, socket: Port) -> None:
+def test_a_device_that_answers_nothing_is_said_to(
+    it: Toy, socket: Port, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_module, "CONNECT_S", 0.1)
     it.deaf = 10**9
     assert_quiet_failure(torpor("slots", "--port", socket.name), 7, "no answer from unix:")
 
 
-def test_a_firmware_without_slots_is_recognised(tmp_path: Path) -> None:
+def test_a_firmware_without_slots_is_recognised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_module, "CONNECT_S", 0.1)
     fake = FakeDevice(lambda inputs: inputs, [4], [4])
     made = Port(tmp_path / "device", fake.feed)
     try:
