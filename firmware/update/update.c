@@ -416,7 +416,7 @@ update_reason_t update_confirm(update_t *update, update_component_t component)
         return UPDATE_OK;
     }
     journal_record_t record = record_of(JOURNAL_CONFIRMED, slot, &image);
-    record.detail[0] = image.counter > state->counter ? image.counter : state->counter;
+    record.detail[0] = image.counter; /* not below the one before: that was checked */
     return append(update, &record) ? UPDATE_OK : UPDATE_E_FLASH;
 }
 

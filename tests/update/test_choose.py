@@ -225,6 +225,16 @@ def test_arming_what_is_on_trial_changes_nothing(device: Device) -> None:
     assert device.state().attempts == 2
 
 
+def test_arming_another_image_in_the_place_of_the_armed_one_is_another_trial(
+    device: Device,
+) -> None:
+    device.arm(B)
+    device.load(B, device.firmware(B, b"third"))
+    assert device.arm(B) == "ok"
+    assert [event[0] for event in device.history()[-3:]] == ["armed", "reverted", "armed"]
+    assert device.boot() == (B, True)
+
+
 def test_arming_the_confirmed_image_withdraws_a_waiting_trial(device: Device) -> None:
     device.arm(B)
     assert device.arm(A) == "ok"
