@@ -617,6 +617,9 @@ def test_slots_are_an_object_for_scripts(it: Toy, socket: Port) -> None:
         *("A", "1.0.0"),
         ["running", "confirmed"],
     )
+    assert (first["name"], first["needs"], first["can_run"]["arena_bytes"]) == (None, None, 256)
+    assert first["bytes"] == len(it.device.slot(A).rstrip(bytes([255])))
+    assert found["key"] == images.key_hash(images.key()).hex()
     assert [slot["slot"] for slot in others] == ["B", "model 0", "model 1", "model 2"]
     assert [slot["size"] for slot in (first, *others)] == it.device.geometry.sizes
 

@@ -164,10 +164,11 @@ def _inspect(args: argparse.Namespace) -> int:
 
 def _verify(args: argparse.Namespace) -> int:
     image, key = read_image(args.file), read_key(args.key)
+    board = load_board(args.board) if args.board else None
     try:
         verify(image, key)
-        if args.board:
-            slots_for(image, load_board(args.board))
+        if board:
+            slots_for(image, board)
     except TorporError as error:
         _refuse(args.file, error)
     print(f"{args.file}: sound, signed with {key.path}{_fits(args)}")

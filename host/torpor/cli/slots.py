@@ -80,7 +80,7 @@ def _describe_slot(status: Status, slot: int) -> dict[str, Any]:
         "offset": place.offset,
         "size": place.size,
         "link": place.link,
-        "name": content.name if content else None,
+        "name": (content.name if content else "") or None,
         "bytes": content.size if content else None,
         "counter": content.counter if content else None,
         "can_run": can_run(content.capability) if content else None,

@@ -47,7 +47,7 @@ def describe(image: Image) -> dict[str, Any]:
             }
             for record in image.records
         ],
-        "name": plan_name(image.payload) if image.is_model else "",
+        "name": (plan_name(image.payload) if image.is_model else "") or None,
         "can_run": can_run(image.capability),
         "needs": needs(plan_header(image.payload) if image.is_model else None),
     }
