@@ -46,7 +46,8 @@ DECLARATIONS = """
     extern uint64_t shim_ticks;
     extern uint32_t shim_look_ticks, shim_sleeps, shim_fed, shim_watchdogs, shim_plan_status;
     extern uint32_t shim_deep_sleeps;
-    extern bool shim_busy, shim_stuck, shim_edge;
+    extern bool shim_busy, shim_stuck, shim_edge, shim_has_flash;
+    extern uint32_t shim_flash_uses;
     extern const uint8_t *shim_arriving;
     extern uint32_t shim_arriving_length, shim_arriving_mask;
     extern restart_t shim_restart;

@@ -160,6 +160,18 @@ def test_an_update_needs_the_link_and_what_is_held_back_is_counted(device: Maker
     assert numbers[-1] + 1 >= dropped
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_flash_is_left_alone_while_an_update_needs_the_link(device: Maker, busy: bool) -> None:
+    """Many chips are deaf while their flash is busy."""
+    made = device()
+    made.put_scene(scene(400, *[(5 + 6 * i, i % 2, 2) for i in range(60)]))
+    made.c.shim_has_flash = True
+    made.c.shim_busy = busy
+    made.start()
+    made.run(400)
+    assert (made.c.shim_flash_uses == 0) == busy
+
+
 def test_answers_are_given_always_and_telemetry_pays_for_them(device: Maker) -> None:
     made = device()
     made.put_scene(scene(120))
