@@ -421,6 +421,8 @@ def test_a_confirmed_model_that_does_not_fit_this_firmware_waits_for_one_that_it
     device.choose(MODEL)
     device.confirm(MODEL)
     verdict["now"] = 11
+    assert lib.update_choose(device.update, MODEL, {"reason": 16}, accept, ffi.NULL).slot == NONE
+    assert device.update.running[MODEL] == NONE, "it does not run any more"
     device.restart()
     assert lib.update_choose(device.update, MODEL, {"reason": 16}, accept, ffi.NULL).slot == NONE
     assert device.state(MODEL).confirmed == M0
