@@ -68,7 +68,7 @@ def session() -> str:
 
 def words_of(text: str) -> str:
     """Return a session without its numbers, which change with every build."""
-    return re.sub(r"0x[0-9a-f]+|[0-9a-f]{16}|[\d,]+|─+|  +", " ", text)
+    return re.sub(r"0x[0-9a-f]+|\b[0-9a-f]{8}\b|[\d,]+|─+|  +", " ", text)
 
 
 def main() -> int:
