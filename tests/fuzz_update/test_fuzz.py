@@ -91,7 +91,7 @@ MISTAKES = {
         "    default:\n        if (record->slot < UPDATE_NO_SLOT) {", "runtime error"),
     "the counter is what the image says": (
         "journal", "update/update.c",
-        "image.counter > state->counter ? image.counter : state->counter", "image.counter / 2",
+        "record.detail[0] = image.counter;", "record.detail[0] = image.counter / 2;",
         "a security counter has fallen"),
     "what was armed is still written": (
         "upload", "update/upload.c",
