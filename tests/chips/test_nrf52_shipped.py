@@ -79,6 +79,9 @@ def test_what_sleeps_sleeps_deeply_after_ten_quiet_seconds_and_wakes() -> None:
     chip.machine.run(0.01)
     client = DeviceClient(Wire(chip), timeout=5)
     client.hello()
+    assert client.counters.resent == 0, (
+        "10 ms after an empty line it listens, and goes on listening"
+    )
 
 
 def test_the_bootloader_is_small() -> None:

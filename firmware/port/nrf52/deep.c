@@ -7,7 +7,10 @@
  * crystal of 32 MHz. The RTC goes on with the one of 32 kHz, and all RAM is kept.
  */
 #include "hal/cpu.h"
+#include "hal/uart.h"
 #include "port/nrf52/nrf52.h"
+
+#define LINE_BIT (1u << BOARD_UART_RX_PIN)
 
 #define FPU_IRQ        38u
 #define FPSCR_MEANINGS 0x9Fu /* what has happened: IDC, IXC, UFC, OFC, DZC, IOC */
@@ -26,6 +29,7 @@ static void quieten_fpu(void)
 static bool watch_line(void)
 {
     bool shared = (GPIOTE_INTENSET & GPIOTE_INT_PORT) != 0;
+    GPIO_LATCH = LINE_BIT;
     GPIO_PIN_CNF(BOARD_UART_RX_PIN) = PIN_CNF_INPUT | PIN_CNF_PULLUP | PIN_CNF_SENSE_LOW;
     GPIOTE_INTENSET = GPIOTE_INT_PORT;
     nvic_enable(BOARD_PIN_IRQ);
@@ -43,14 +47,21 @@ static void leave_line(bool shared)
     }
 }
 
-/* The line is watched before the UART stops listening: nothing begins unnoticed. */
+/* The line is watched before the UART stops listening: nothing begins unnoticed. What was heard and
+ * lost is handed on as an end of line: who does not know of it would be asleep again before the
+ * rest comes. */
 void cpu_sleep_deep(void)
 {
     bool shared = watch_line();
-    if (nrf52_uart_stop()) {
+    bool heard = !nrf52_uart_stop();
+    if (!heard) {
         quieten_fpu();
         cpu_sleep();
+        heard = (GPIO_LATCH & LINE_BIT) != 0;
     }
     nrf52_uart_go_on();
     leave_line(shared);
+    if (heard) {
+        uart_on_receive('\n');
+    }
 }
