@@ -17,6 +17,7 @@ from torpor.plan.layout import OPCODES
 
 MESSAGE = 1024
 TOLD = 744
+PART = TOLD - 34  # of a file in a message, at least
 ARENA = 256
 ALIGN = 64
 HASH_OFFSET = 4  # of the SHA-256 within its TLV

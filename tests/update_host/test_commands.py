@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.mgmt.device import copy_plan, image_hash
+from tests.mgmt.device import PART, copy_plan, image_hash
 from tests.support import images
 from tests.support.plans import changed
 from tests.update.device import FIRMWARE, M0, M1, M2, A, B
@@ -222,7 +222,7 @@ def test_a_cable_that_is_pulled_out_costs_only_time(it: Toy, port: Port, pair: P
     assert port.unplugged == 1
     assert "waiting for it" in done.stderr
     assert it.kinds().count("upload") == 1, "it went on where it was"
-    messages = -(-(pair / "firmware-b.bin").stat().st_size // 900)
+    messages = -(-(pair / "firmware-b.bin").stat().st_size // PART)
     assert it.hears.uploads < messages + 12
 
 

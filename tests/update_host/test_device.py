@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from smp import packet
 
+from tests.mgmt.device import PART
 from tests.update.device import FIRMWARE, M0, A, B
 from tests.update_host.conftest import Wire
 from tests.update_host.toy import Toy
@@ -162,7 +163,7 @@ def test_an_upload_uses_the_whole_buffer_and_one_message_each_way(it: Toy, wired
     seen: list[int] = []
     wired.upload(B, image, seen.append)
     assert it.device.slot(B)[: len(image)] == image
-    assert len(asked) <= len(image) / 990 + 2
+    assert len(asked) <= len(image) / PART + 2
     assert (seen[0], seen[-1]) == (0, len(image))
     assert seen == sorted(seen)
 
@@ -182,7 +183,7 @@ def test_an_upload_goes_on_where_it_was_after_power_loss(it: Toy, wired: Device)
     wired.upload(B, image, ignore)
     assert it.device.slot(B)[: len(image)] == image
     assert it.kinds() == ["upload"]
-    assert uploads < len(image) / 990 + 10
+    assert uploads < len(image) / PART + 10
 
 
 def test_what_a_device_refuses_is_told_in_the_words_of_reason_h(it: Toy, wired: Device) -> None:
