@@ -350,7 +350,8 @@ static void send_raw_message(script_t *script)
 static void send_plain(script_t *script)
 {
     static const uint8_t plain[][3] = {
-        {READ, 1, 0}, {READ, 64, 0}, {READ, 0, 6}, {WRITE, 0, 5}, {READ, 1, 1}, {WRITE, 2, 0},
+        {READ, 1, 0},  {READ, 64, 0}, {READ, 64, 3}, {READ, 0, 6},
+        {WRITE, 0, 5}, {READ, 1, 1},  {WRITE, 2, 0},
     };
     request_t request;
     const uint8_t *which = plain[script_below(script, sizeof plain / sizeof *plain)];
