@@ -12,6 +12,7 @@
 #include "trace.h"
 
 #define REQUESTS_MAX 20000 /* of a step */
+#define FORBIDDEN    (3 * UPDATE_SLOTS)
 
 bool client_is_done(const client_t *client)
 {
@@ -141,7 +142,8 @@ static void meddle(client_t *client, device_t *device, judge_t *judge, const sce
     uint32_t turn = client->meddled++;
     uint32_t slot = turn / 3 % UPDATE_SLOTS;
     uint32_t offset = 0;
-    bool in_use = slot == judge->known.sum.state[update_component_of(slot)].confirmed;
+    const view_state_t *state = &judge->known.sum.state[update_component_of(slot)];
+    bool in_use = slot == state->confirmed || slot == state->trial;
     if (turn % 3 == 0 && in_use) {
         upload_begin(&device->update, &device->upload, slot, image_of(step)->length,
                      image_of(step)->sha, NULL);
@@ -252,8 +254,10 @@ static void act_erase(client_t *client, device_t *device, judge_t *judge,
 
 static void act_arm(client_t *client, device_t *device, judge_t *judge, const scenario_step_t *step)
 {
-    if (is_on_trial(device, step) || is_confirmed(device, step) ||
-        was_reverted(client, device, step) || !has_name(device, step)) {
+    bool stays = is_confirmed(device, step) &&
+                 device->update.state[update_component_of(step->slot)].trial == UPDATE_NO_SLOT;
+    if (is_on_trial(device, step) || stays || was_reverted(client, device, step) ||
+        !has_name(device, step)) {
         next_step(client);
         return;
     }
@@ -278,6 +282,10 @@ static void act_apply(client_t *client, device_t *device, judge_t *judge,
 {
     update_component_t component = update_component_of(step->slot);
     bool waits = device->update.state[component].trial != UPDATE_NO_SLOT;
+    for (uint32_t i = 0; step->careless && i < FORBIDDEN; i++) {
+        judge_look(judge);
+        meddle(client, device, judge, step);
+    }
     next_step(client);
     if (waits && component == UPDATE_FIRMWARE) {
         trace("client: restarts the device");

@@ -42,6 +42,7 @@ class ImageSpec:
         arena: bytes that a model wants, that a firmware has for models.
         damage: key of DAMAGES, what is wrong with it; "" if nothing is.
         engine: that a firmware has, that a model is made for; of ENGINES.
+        less: bytes that a firmware is smaller than the others, so that no unit ends where it does.
     """
 
     component: int
@@ -51,6 +52,7 @@ class ImageSpec:
     arena: int = 1024
     damage: str = ""
     engine: str = TORPOR
+    less: int = 0
 
     @property
     def smallest(self) -> int:
@@ -81,7 +83,7 @@ def make(spec: ImageSpec, geometry: Geometry, size: int) -> Image:
     board = "" if spec.component == MODEL else geometry.board + "x" * (spec.damage == "board")
     address = 0 if spec.component == MODEL else geometry.links[spec.slot]
     around = _around(spec.component, board, address)
-    payload = size - around
+    payload = size - around - spec.less
     if payload < spec.smallest:
         raise UsageError(f"no image has only {size} bytes", f"from {around + spec.smallest} on")
     payload -= payload % CONST["PLAN_ALIGN"] if spec.component == MODEL else 0

@@ -80,6 +80,17 @@ static void forbid(judge_t *judge, const journal_record_t *event)
     }
 }
 
+/* A trial begins where there is none, with what is not confirmed. */
+static void check_armed(judge_t *judge, const view_state_t *state, const journal_record_t *event)
+{
+    if (state->trial != UPDATE_NO_SLOT) {
+        judge_fail(judge, FAIL_HISTORY, "a trial is over and nothing says so");
+    } else if (state->confirmed == event->slot &&
+               memcmp(state->confirmed_id, event->id, sizeof event->id) == 0) {
+        judge_fail(judge, FAIL_WRONG, "what is confirmed has to prove itself again");
+    }
+}
+
 /* A state is what it was, and what has happened since. */
 static void check_sum(judge_t *judge, const view_t *now)
 {
@@ -89,6 +100,9 @@ static void check_sum(judge_t *judge, const view_t *now)
         if (event == NULL) {
             judge_fail(judge, FAIL_HISTORY, "events are gone");
             return;
+        }
+        if (event->kind == JOURNAL_ARMED && event->slot < UPDATE_SLOTS) {
+            check_armed(judge, &sum.state[update_component_of(event->slot)], event);
         }
         view_apply(&sum, event);
         forbid(judge, event);

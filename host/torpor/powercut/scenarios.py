@@ -20,7 +20,7 @@ SMALL_ARENA, LARGE_ARENA = 1024, 2048
 IMAGES = {
     "previous": ImageSpec(FIRMWARE, B, "0.9.0", counter=0, arena=SMALL_ARENA),
     "old": ImageSpec(FIRMWARE, A, "1.0.0", counter=1, arena=SMALL_ARENA),
-    "new": ImageSpec(FIRMWARE, B, "2.0.0", counter=2, arena=LARGE_ARENA),
+    "new": ImageSpec(FIRMWARE, B, "2.0.0", counter=2, arena=LARGE_ARENA, less=1),
     "large": ImageSpec(FIRMWARE, B, "2.1.0", counter=1, arena=LARGE_ARENA),
     "lower": ImageSpec(FIRMWARE, A, "3.0.0", counter=1),
     "hash": ImageSpec(FIRMWARE, B, "2.0.1", counter=2, damage="hash"),
@@ -56,7 +56,7 @@ class Step:
         slot: that it is about.
         image: name in IMAGES, or "".
         number: see scenario.h.
-        careless: the client also asks for what must be refused.
+        careless: the client also asks for what must be refused, before it sends or restarts.
         fickle: the client gives it up if power fails.
     """
 
@@ -117,7 +117,7 @@ def install(slot: int, image: str, *, careless: bool = False) -> tuple[Step, ...
     return (
         Step("send", slot, image, careless=careless),
         Step("arm", slot, image),
-        Step("apply", slot, image),
+        Step("apply", slot, image, careless=careless),
     )
 
 
@@ -172,11 +172,15 @@ def models(_geometry: Geometry) -> list[Scenario]:
         for nature in ("watchdog", "fault", "power", "self_test", "unfit")
     ]  # fmt: skip
     lower = (*install(MODEL_2, "lower model"),)
+    third = install(MODEL_2, "model 3")
     return [
         update,
         first,
         Scenario("model-switch", (*WITH_MODEL, *second), (*back, *switch), "old", "model 2"),
         *reverts,
+        Scenario("model-change-of-trial", (*bad, third[0]), (switch[0], *third[1:]), "old",
+                 "model 3"),
+        Scenario("model-trial-withdrawn", bad, (switch[0], *back), "old", "model 1"),
         Scenario("model-lower-counter", WITH_MODEL, lower, "old", "model 1", upload=True,
                  refused=(("lower model", "counter"),)),
     ]  # fmt: skip
