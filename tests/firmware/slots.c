@@ -22,6 +22,7 @@ uint32_t shim_watchdog_started; /* the time that it was last started with */
 uint32_t shim_fed;
 bool shim_hangs; /* the firmware does nothing */
 uint32_t shim_resets;
+uint8_t shim_key_change; /* 0: bootloader and firmware have one key */
 
 static jmp_buf power;
 static bool has_handoff;
@@ -29,6 +30,7 @@ static bool has_handoff;
 void boot_on_receive(uint8_t byte);
 void pump(void);
 void shim_boot(void);
+void shim_change_key(uint8_t by);
 void shim_start(void);
 void shim_receive(const uint8_t *bytes, uint32_t length);
 void shim_skip_bootloader(void);
@@ -78,6 +80,7 @@ void boot_jump(const uint8_t *payload, uint32_t length)
 {
     (void)payload;
     (void)length;
+    shim_change_key(shim_key_change);
     if (!shim_hangs) {
         shim_boot();
     }
