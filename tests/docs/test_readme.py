@@ -5,6 +5,7 @@ Blocks marked `sh` are run line by line in the repository; lines that the test r
 of (cloning, setting up, testing) are the only ones left out.
 """
 
+import functools
 import os
 import re
 import subprocess
@@ -30,19 +31,22 @@ def test_the_readme_shows_the_two_commands() -> None:
     assert commands()
 
 
-def shell(command: str) -> None:
+@functools.cache
+def shell(command: str) -> str:
+    """Run a command, once in a session, on a terminal of 80 columns; return what it prints."""
     path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
     shown = subprocess.run(
         command,
         shell=True,
         check=False,
         cwd=ROOT,
-        env=dict(os.environ, PATH=path),
+        env=os.environ | {"PATH": path, "COLUMNS": "80"},
         capture_output=True,
         text=True,
         timeout=280,
     )
     assert shown.returncode == 0, shown.stdout[-2000:] + shown.stderr[-2000:]
+    return shown.stdout
 
 
 @pytest.fixture(scope="module")

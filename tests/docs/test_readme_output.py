@@ -2,15 +2,11 @@
 # SPDX-FileCopyrightText: The torpor authors
 """The numbers that the README shows are those that the demo prints."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
+from tests.docs.test_readme import shell
 from tools import readme_updates
 from tools.readme_output import BLOCK, README, WAKE_BLOCK, excerpt, numbers, printed, wake_rows
-from torpor.paths import ROOT
 
 PRINTED = """\
               motion, int8, on b
@@ -44,16 +40,12 @@ def test_numbers_are_read_by_row() -> None:
 
 
 @pytest.mark.emulated
+@pytest.mark.slow
+@pytest.mark.xdist_group("build")  # with the test that the command succeeds
 def test_no_number_of_the_readme_is_more_than_5_percent_off() -> None:
-    command = [sys.executable, "-m", "torpor", "demo", "motion"]
-    environment = os.environ | {"COLUMNS": "80"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
     block = BLOCK.search(README.read_text())
     assert block is not None
-    told, real = numbers(block[2]), numbers(excerpt(done.stdout))
+    told, real = numbers(block[2]), numbers(excerpt(shell("tools/demo")))
     assert set(told) == set(real)
     assert len(told) >= 6
     for name, values in real.items():
