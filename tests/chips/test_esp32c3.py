@@ -32,6 +32,8 @@ from torpor.image.version import Version
 from torpor.link import DeviceClient
 from torpor_build import steps
 
+pytestmark = pytest.mark.xdist_group("esp32c3")  # which share what is built
+
 BOARD = load_board("esp32c3_devkit")
 CSRS = {"mstatus", "mtvec", "mepc", "mcause"}
 HANG = bytes.fromhex("73700430 73005010 f5bf")  # csrci mstatus, 8; wfi; j to the wfi
