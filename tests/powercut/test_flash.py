@@ -55,6 +55,7 @@ def flash() -> Iterator[Flash]:
     made = Flash()
     yield made
     made.sim.dirty = made.ffi.NULL
+    made.sim.writable, made.sim.small_end = [(0, 0), (0, 0)], 0
     made.sim.violations, made.sim.violation = 0, made.ffi.NULL
 
 
@@ -141,9 +142,55 @@ def test_power_fails_in_an_erase(flash: Flash, shape: str) -> None:
     elif shape == "complete":
         assert torn == b"\xff" * ERASE
     else:
-        assert len(set(torn)) > 2, "some bits here, others there"
-    assert all(byte & 0x5A == 0x5A for byte in torn), "an erase clears no bits"
+        assert torn not in (b"\xff" * ERASE, b"\x5a" * ERASE)
+    assert flash.sim.torn == (shape != "complete")
     assert (flash.sim.cut_offset, flash.sim.cut_erase) == (ERASE, True)
+
+
+def way_of(torn: bytes) -> str:
+    """Return how an erase of 0x5a, four of whose bits are to be set, has stopped."""
+    bits = sum(byte.bit_count() for byte in torn)
+    if torn[: ERASE // 2] == b"\x5a" * (ERASE // 2):
+        return "from the end"
+    if bits < 4 * ERASE:
+        return "cleared first"
+    share = (bits - 4 * ERASE) / (4 * ERASE)
+    return "early" if share < 0.1 else "late" if share > 0.9 else "half way"
+
+
+def test_an_erase_that_is_cut_leaves_anything(flash: Flash) -> None:
+    found = set()
+    for seed in range(40):
+        flash.lib.flash_sim_power_on()
+        flash.lib.flash_sim_load(ERASE, b"\x5a" * ERASE, ERASE)
+        flash.sim.seed = seed
+        flash.cut(1, "random")
+        flash.erase(ERASE)
+        found.add(way_of(flash.bytes(ERASE, ERASE)))
+    assert found == {"early", "half way", "late", "cleared first", "from the end"}
+
+
+def test_what_changes_nothing_is_not_torn(flash: Flash) -> None:
+    flash.cut(1, "random")
+    assert not flash.erase(0)
+    assert not flash.sim.torn, "the first block was erased already"
+
+
+def test_only_what_may_be_written_is(flash: Flash) -> None:
+    flash.sim.writable = [(0, ERASE), (2 * ERASE, ERASE)]
+    assert flash.erase(2 * ERASE)
+    assert flash.program(0, DATA)
+    assert flash.violation == ""
+    assert not flash.erase(ERASE)
+    assert not flash.program(ERASE - WRITE, DATA)
+    assert flash.violation == "writing to where nobody has sent anything"
+
+
+def test_the_blocks_of_a_journal_may_be_smaller(flash: Flash) -> None:
+    flash.sim.small_end, flash.sim.small_size = 2 * ERASE, ERASE // 4
+    assert flash.erase(ERASE + ERASE // 4)
+    assert flash.bytes(ERASE, ERASE // 2) == b"\x5a" * (ERASE // 4) + b"\xff" * (ERASE // 4)
+    assert not flash.erase(2 * ERASE + ERASE // 4)
 
 
 def test_random_bits_depend_on_the_seed_and_nothing_else(flash: Flash) -> None:
