@@ -2,8 +2,10 @@
 # SPDX-FileCopyrightText: The torpor authors
 """Key files: made safely, read strictly, shown without their secret."""
 
+import errno
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +56,19 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"my.pem exists"):
         new_key(tmp_path / "my.pem")
     assert (tmp_path / "my.pem").read_bytes() == before
+
+
+def test_a_key_that_cannot_be_written_leaves_nothing_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, _mode: str) -> None:
+        os.close(descriptor)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(ImageError, match=r"No space left"):
+        patch.setattr(os, "fdopen", full)
+        new_key(tmp_path / "my.pem")
+    assert new_key(tmp_path / "my.pem").is_private
 
 
 def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
