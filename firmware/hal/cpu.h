@@ -31,7 +31,8 @@ void cpu_sleep(void);
  * (hal/pin.h) or a falling edge of the UART's line ends, and that keeps all RAM; hal/clock.h goes
  * on. When it returns the chip is as it was before, clocks too. It may return with nothing pending.
  * The bytes that the UART receives while the chip wakes may be lost, or damaged: whoever wants to
- * be heard sends an end of line first, and waits 10 ms. Where nothing is deeper it is cpu_sleep().
+ * be heard sends an end of line first, and waits 10 ms. Of what was lost uart_on_receive() is told
+ * as an end of line, so that the application stays awake for the rest. Where nothing is deeper it is cpu_sleep().
  * Call it as cpu_sleep(). */
 void cpu_sleep_deep(void);
 

@@ -217,6 +217,9 @@ def test_deep_sleep_is_ended_by(elf: Path, what: str) -> None:
     if what == "the button":
         program.wait(0.1)
         assert program.word("edges") == 1
+    else:
+        program.wait(0.001)
+        assert program.content("received", program.word("received_count")) == b"\n"
 
 
 def test_bytes_are_received_while_the_cpu_sleeps(elf: Path) -> None:

@@ -105,12 +105,18 @@ void uart_before_stop(void)
     nvic_enable(EXTI3_IRQ);
 }
 
+/* What woke the chip on the line is lost, and handed on as an end of line: who does not know of it
+ * would be asleep again before the rest comes. */
 void uart_after_stop(void)
 {
     if (!is_started()) {
         return;
     }
+    bool heard = (EXTI_PR & RX_LINE) != 0;
     stm32_line_off(RX_LINE, EXTI3_IRQ);
     set_mode(BOARD_UART_RX_PIN, MODER_ALTERNATE);
     USART_CR1 |= USART_CR1_RE;
+    if (heard) {
+        uart_on_receive('\n');
+    }
 }
