@@ -32,8 +32,8 @@ void cpu_sleep(void);
  * on. When it returns the chip is as it was before, clocks too. It may return with nothing pending.
  * The bytes that the UART receives while the chip wakes may be lost, or damaged: whoever wants to
  * be heard sends an end of line first, and waits 10 ms. Of what was lost uart_on_receive() is told
- * as an end of line, so that the application stays awake for the rest. Where nothing is deeper it is cpu_sleep().
- * Call it as cpu_sleep(). */
+ * as an end of line, so that the application stays awake for the rest. Where nothing is deeper it
+ * is cpu_sleep(). Call it as cpu_sleep(). */
 void cpu_sleep_deep(void);
 
 /* Resets the chip; hal/restart.h tells the next run why. Does not return. */
