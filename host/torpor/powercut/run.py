@@ -180,12 +180,20 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _without_ctrl_c() -> Iterator[None]:
-    """Give processes that are started now no Ctrl-C, from their first instruction on."""
+    """Give processes that are started now no Ctrl-C, from their first instruction on.
+
+    A library's thread may take it instead of this one: it is noted, and counts at the end.
+    """
+    noted: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: noted.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+    if noted:
+        raise KeyboardInterrupt
 
 
 def _do(number: int, wanted: Range) -> Done:
@@ -272,13 +280,16 @@ def _all(
             yield from (worker.do(*piece) for piece in pieces)
         return
     spawn = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(processes, spawn, _start, (library, prepared)) as pool:
         try:
             with _without_ctrl_c():
                 futures = [pool.submit(_do, *piece) for piece in pieces]
             for future in as_completed(futures):
                 yield future.result()
-        except BaseException:
+        except BaseException:  # nobody waits for the pieces that are being done
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
             pool.shutdown(cancel_futures=True)
             raise
 
