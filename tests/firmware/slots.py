@@ -35,6 +35,7 @@ DECLARED = """
     extern uint32_t shim_fed;
     extern bool shim_hangs;
     extern uint32_t shim_resets;
+    extern uint8_t shim_key_change;
     void shim_start(void);
     void shim_skip_bootloader(void);
     void shim_receive(const uint8_t *bytes, uint32_t length);

@@ -245,6 +245,19 @@ def test_firmware_whose_engine_fails_in_the_self_test_goes_back(
     assert status(device)["running"][0] == A
 
 
+def test_firmware_with_another_key_built_in_than_the_bootloader_has_goes_back(
+    device: SlotsDevice,
+) -> None:
+    update(device)
+    device.faults = {"shim_key_change": 1}
+    assert device.start() == ["torpor on shim, slot B 1.3.0 on trial"]
+    assert device.c.shim_resets == 1
+    device.faults = {}
+    texts = device.restart()
+    assert texts == ["torpor on shim, slot A 1.2.0, slot B 1.3.0 reverted for reason 6"]
+    assert events(device)[-1] == (REVERTED, B, reason("key"))
+
+
 def test_the_only_firmware_is_tried_again_and_then_stays_for_another_to_be_sent(
     slots: tuple[Any, Path], tmp_path: Path
 ) -> None:
