@@ -29,7 +29,17 @@ HOOKS = ("cause", "deep")  # of every port
 BARE_HOOKS = ("chip",)  # of those without an operating system
 CRYPTO = ("monocypher", "bearssl")
 INFER = ("infer", "infer/plan", "infer/ops", "infer/kernels")
-COMPILE = ("cli/compile.py", "compile", "engine", "graph", "plan", "stats", "tflm")
+COMPILE = (
+    "cli/compile.py",
+    "cli/_engine.py",
+    "board",
+    "compile",
+    "engine",
+    "graph",
+    "plan",
+    "stats",
+    "tflm",
+)
 QUANTIZE = ("cli/quantize.py", "golden", "graph", "model", "quantize")
 
 
