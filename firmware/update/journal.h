@@ -54,10 +54,9 @@ typedef struct {
     uint32_t block;    /* index of the active one; none yet if sequence is 0 */
     uint32_t next;     /* index of the first free record in it */
     uint32_t sequence; /* of the active block */
-    uint32_t
-        newest;     /* that any block may have: one whose flash has failed may count all the same */
-    uint32_t first; /* number of its first event */
-    uint32_t events; /* in it */
+    uint32_t newest;   /* of all blocks: one whose flash has failed may count all the same */
+    uint32_t first;    /* number of its first event */
+    uint32_t events;   /* in it */
 } journal_t;
 
 /* Finds the active block. Cannot fail: flash without a valid block is an empty journal. */

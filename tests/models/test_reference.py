@@ -48,6 +48,7 @@ def test_a_file_in_an_archive_in_a_wheel_is_unpacked_under_its_name(tmp_path: Pa
         (archive(net=b"other"), "net", "another sha256"),
         (b"no archive", "net", "cannot unpack"),
     ],
+    ids=["no such file", "other bytes", "no archive"],  # archives have a time in them
 )
 def test_what_is_not_in_the_archive_is_said(
     tmp_path: Path, content: bytes, inside: str, says: str
