@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from torpor.board import Board, board_names, load_board, parse_board
+from torpor.board import FAMILIES, Board, board_names, load_board, parse_board
 from torpor.errors import TorporError, UsageError, unknown_name
 from torpor.paths import BOARDS, FIRMWARE, ROOT
 
@@ -157,7 +157,8 @@ def _without_flash(lines: list[str]) -> list[str]:
 
 def drivers_of(wish: Wish, board: Board) -> list[str]:
     """Return the files that a new port needs, as the other one has them and the facts want them."""
-    other = {path.stem for path in (PORTS / wish.like.port).glob("*.c")}
+    folders = {wish.like.port, FAMILIES.get(wish.like.port, wish.like.port)}
+    other = {path.stem for folder in folders for path in (PORTS / folder).glob("*.c")}
     return [
         name
         for name in DRIVERS

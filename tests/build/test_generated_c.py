@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from torpor.board import Timer, board_names, load_board
+from torpor.board import FAMILIES, Timer, board_names, load_board
 from torpor.paths import FIRMWARE, ROOT, app_names
 from torpor.plan.layout import OPCODES
 from torpor.third_party import library
@@ -76,6 +76,8 @@ def test_the_header_has_every_number_of_what_ports_drive_and_no_other(name: str)
         expected["BOARD_VECTORS"] = last + 1
     if board.slots and board.slots.window is not None:
         expected["BOARD_SLOTS_WINDOW"] = board.slots.window
+    if board.slots:
+        expected["BOARD_SLOTS_RECEIVE"] = board.slots.receive
     assert macros(config.board_header(board)) == expected
 
 
@@ -309,6 +311,7 @@ def test_a_board_is_built_from_its_port_alone(name: str) -> None:
     board = load_board(name)
     files = steps.port_files(board)
     shared = {"bare", board.core.architecture} if board.memory else set()
+    shared |= {FAMILIES[board.port]} if board.port in FAMILIES else set()
     assert {path.parent.name for path in files} == {board.port, "common"} | shared
     assert all(path.is_file() for path in files)
     assert len(files) == len(set(files))
