@@ -27,6 +27,7 @@ Power is cut with `flash.cut(n, shape, seed)`: the n-th erase or unit programmed
 run() returns "power", and power_on() goes on with another RAM.
 """
 
+import math
 import random
 from collections.abc import Callable
 from enum import IntEnum
@@ -535,7 +536,7 @@ class Machine:
         Returns "until", "time", or "power" where power was cut.
         """
         assert self.is_powered, "power_on() comes first"
-        end = self.now + int(seconds * SECOND)
+        end = self.now + math.ceil(seconds * SECOND)  # never nothing, or who loops would for ever
         try:
             while self.now < end and not until():
                 self._step(end)
