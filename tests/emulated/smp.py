@@ -96,7 +96,8 @@ class Smp:
     def _messages(self, timeout: float) -> list[bytes]:
         """Return what has arrived; everything else is heard."""
         found = []
-        for event in self._decoder.feed(self.receive(timeout)):
+        data = self.receive(timeout)  # first: meanwhile may be forgotten what was before
+        for event in self._decoder.feed(data):
             if not isinstance(event, framing.Smp):
                 self.hear(event)
             elif message := self._assembler.feed(event.line):

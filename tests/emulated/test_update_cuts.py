@@ -7,6 +7,7 @@ of the flash, or after some words of it, the last of which may be torn. Each tim
 come back by itself, with the old image or the new one, and its history has to say what happened.
 """
 
+import contextlib
 import functools
 import itertools
 import random
@@ -25,6 +26,7 @@ from tests.emulated.updatable import FIRST_MODEL, Kit, Signed
 from torpor.board import load_board
 from torpor.emulate import Cut, FlashFile, Moment, Store
 from torpor.emulate.debugger import Code
+from torpor.errors import DeviceError
 from torpor.image.reasons import NUMBERS
 from torpor.update.journal import Event, decode
 
@@ -143,6 +145,8 @@ class Device:
     def _struck(self, flash: FlashFile | None, place: Place) -> None:
         """While there is no power. What the device says next, it says after its restart, and that
         may have arrived before anybody looks whether the power has failed."""
+        with contextlib.suppress(DeviceError):  # which says that nothing is left to be read
+            self.emulator.transport.read(0)
         self.smp.forget()
         self._tear(flash, place.seed)
 
