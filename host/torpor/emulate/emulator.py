@@ -180,7 +180,8 @@ class Emulator:
             if self._next_cut:
                 self._next_cut.begin(started.debugger)
                 self._next_cut = None
-            started.debugger.resume()
+            if not self._setup.held:
+                started.debugger.resume()
         return started
 
     def _switch_off(self) -> None:
@@ -212,6 +213,7 @@ def start(
     icount_shift: int | None = None,
     skip_idle: bool = False,
     memory: Mapping[int, Path] | None = None,
+    held: bool = False,
 ) -> Emulator:
     """Start `elf` on an emulated `board`, its serial port connected before the first instruction.
 
@@ -227,6 +229,7 @@ def start(
             as fast as that of the wall.
         memory: files, by the address where their bytes are to be found from the start on. A
             process (native) has no addresses: there is one file, which host_memory() gives.
+        held: the core stands still before its first instruction until the debugger lets it run.
 
     Raises:
         UsageError: no such board, no such file, the board has no emulator, or not this option.
@@ -241,7 +244,7 @@ def start(
     loaded = _loaded(board, facts, memory or {})
     lasting = None if flash is None else FlashFile(board, Path(flash))
     elf = existing(Path(elf))
-    return Emulator(Setup(board, facts, elf, tuple(arguments), lasting, loaded, skip_idle))
+    return Emulator(Setup(board, facts, elf, tuple(arguments), lasting, loaded, skip_idle, held))
 
 
 def _with_shift(board: Board, facts: Facts, shift: int | None, *, skip_idle: bool) -> Facts:

@@ -41,6 +41,7 @@ class Setup:
         memory: addresses, and files whose bytes are there when it starts.
         skip_idle: virtual time jumps to the next timer while the core sleeps. What happens from
             timer to timer is the same each time; bytes from outside come at any time.
+        held: the core stands still before its first instruction until the debugger lets it run.
     """
 
     board: Board
@@ -50,6 +51,7 @@ class Setup:
     flash: FlashFile | None
     memory: tuple[tuple[int, Path], ...] = ()
     skip_idle: bool = False
+    held: bool = False
 
 
 class Machine:

@@ -146,7 +146,10 @@ def run(board: Board, elf: Path, made: Made, hop: int | None = None) -> Run:
         path.write_bytes(pack(made.scene))
         memory = {scene.origin: path}
         shift = shift_of(board)
-        with emulate.start(board, elf, icount_shift=shift, skip_idle=True, memory=memory) as device:
+        with emulate.start(
+            board, elf, icount_shift=shift, skip_idle=True, memory=memory, held=True
+        ) as device:
+            _begin(device.debugger, functions(elf, "main"))
             if hop is not None:
                 device.debugger.write([(where.hop.address, where.hop.content(hop))])
             return _Watch(device, where, board.timer.hz).live(made)
@@ -161,6 +164,18 @@ def shift_of(board: Board) -> int | None:
         return None
     nanoseconds = 1e9 * board.power.cycles_per_instruction / board.power.clock_hz
     return min(max(round(math.log2(nanoseconds)), 0), SHIFT_MAX)
+
+
+def _begin(debugger: Debugger, main: Sequence[Code]) -> None:
+    """Let a core that stands still come to main() and stop there.
+
+    If it ran on, with idle time skipped, a summary could be over before anybody looks.
+    """
+    debugger.set_places(main)
+    debugger.resume()
+    if not debugger.has_stopped(PATIENCE_S):
+        raise DeviceError(f"the device has not come to main() in {PATIENCE_S:g} s")
+    debugger.clear_places(main)
 
 
 class _Watch:
@@ -178,8 +193,8 @@ class _Watch:
     def live(self, made: Made) -> Run:
         intervals = []
         before: Counts | None = None
-        with self._device.debugger.paused():
-            self._device.debugger.set_places([self._where.taken])
+        self._device.debugger.set_places([self._where.taken])
+        self._device.debugger.resume()
         for counts, ticks in self._summaries():
             if before is not None and counts.blocks > before.blocks:
                 intervals.append(Interval(_between(before, counts), self._instructions(ticks)))
