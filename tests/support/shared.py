@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The torpor authors
 """C of the firmware, with the libraries that it uses, as shared libraries of this machine.
 
-An object is compiled once for each content of its source, headers and flags, and lies in build/host
-for the libraries of other tests and of other workers.
+An object is compiled once for each content of its source, of what it may include, and flags, and lies
+in build/host for the libraries of other tests and of other workers.
 """
 
 import hashlib
@@ -45,7 +45,8 @@ def build_shared(
     flags = [*COMMON, "-O1", *WARNINGS, *SANITIZERS[sanitizer], *defines]
     include_flags = [f"-I{path}" for path in places]
     include_flags += [word for it in third for word in it.flags]
-    headers = _digest(*places, *(path for it in third for path in it.include))
+    headers = _digest(FIRMWARE, *include, *(path for it in third for path in it.include))
+    headers += _digest(folder, pattern="*.h")  # its sources are each library's own
     objects = [_object(source, flags, include_flags, headers) for source in sources]
     objects += [path for it in third for path in _third_party_objects(it)]
     target = folder / "libfirmware.so"
@@ -74,11 +75,11 @@ def _object(source: Path, flags: Sequence[str], include_flags: Sequence[str], he
     return target
 
 
-def _digest(*folders: Path) -> str:
-    """Return a digest of all headers in some folders."""
+def _digest(*folders: Path, pattern: str = "*.[ch]") -> str:
+    """Return a digest of all that can be included from some folders; shims include sources too."""
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.rglob("*.h")):
+        for path in sorted(folder.rglob(pattern)):
             digest.update(f"\0{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
