@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The torpor authors
 """C of the firmware, with the libraries that it uses, as shared libraries of this machine.
 
-An object is compiled once for each content of its source, of what it may include, and flags, and lies
-in build/host for the libraries of other tests and of other workers.
+An object is compiled once for each content of its source, of what that may include, and flags; it
+lies in build/host for the libraries of other tests and of other workers.
 """
 
 import hashlib
